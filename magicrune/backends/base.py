@@ -1,0 +1,36 @@
+"""The seam for sandboxes: what every backend offers to the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from magicrune.observation import Observation
+from magicrune.spec import ContainerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Whether a backend can be used here, and if not, why and what mends it."""
+
+    backend: str
+    usable: bool
+    version: str
+    detail: str = ""
+    fix: str = ""
+
+
+class Backend(Protocol):
+    """A kind of sandbox. `run()` uses a fresh one each time and leaves nothing behind."""
+
+    name: str
+
+    def probe(self) -> Probe:
+        """Looks, cheaply and without side effects, whether `run()` can work here."""
+
+    def run(self, spec: ContainerSpec) -> Observation:
+        """Runs the job once and tells what was seen.
+
+        Raises BackendUnavailable, BackendFailed, ControlNotHeld or ProgramInvalid for
+        our own failures; everything that the job does is in the observation.
+        """

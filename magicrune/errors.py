@@ -1,0 +1,104 @@
+"""Every way MagicRune itself fails: one root, a code, an exit code, whether a retry can help.
+
+What the *job* did is never an exception: it is data in the result. Exit codes are
+those of docs/architecture.md ("Exit codes"); codes are stable once released.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MagicRuneError(Exception):
+    """Root of all our errors.
+
+    `where` names the place (``policy.yml:12``, ``request.files[0].path``), `hint` says
+    what to do. `str()` gives all three in one line without control characters.
+    """
+
+    code: ClassVar[str] = "MR-4000"
+    exit_code: ClassVar[int] = 4
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
+        self.message = message
+        self.where = where
+        self.hint = hint
+        super().__init__(message)
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.message}" if self.where else self.message
+        if self.hint:
+            text = f"{text} ({self.hint})"
+        return "".join(c if c.isprintable() else "\ufffd" for c in text)
+
+
+class RequestInvalid(MagicRuneError):
+    """The request does not fit its schema (exit 1)."""
+
+    code = "MR-1001"
+    exit_code = 1
+
+
+class ResultInvalid(MagicRuneError):
+    """We made a result that does not fit its schema (exit 2)."""
+
+    code = "MR-2001"
+    exit_code = 2
+
+
+class PolicyViolation(MagicRuneError):
+    """The request asks for more than its policy grants; nothing was executed (exit 3)."""
+
+    code = "MR-3001"
+    exit_code = 3
+
+
+class PolicyInvalid(MagicRuneError):
+    """A policy file cannot be used (unknown key, bad pattern, gapped thresholds ...)."""
+
+    code = "MR-4001"
+
+
+class BackendUnavailable(MagicRuneError):
+    """The chosen sandbox cannot be used here."""
+
+    code = "MR-4101"
+
+
+class BackendFailed(MagicRuneError):
+    """The sandbox broke while preparing or running the job."""
+
+    code = "MR-4102"
+    retryable = True
+
+
+class ControlNotHeld(MagicRuneError):
+    """A control that the spec asks for is not in force: the job was not started."""
+
+    code = "MR-4103"
+
+
+class RuleFailed(MagicRuneError):
+    """A grading rule raised: no grade is given rather than a lenient one."""
+
+    code = "MR-4201"
+
+
+class QuarantineFailed(MagicRuneError):
+    """Red output could not be put away safely; it is not shown either."""
+
+    code = "MR-4301"
+
+
+class LedgerFailed(MagicRuneError):
+    """The ledger could not be read or written."""
+
+    code = "MR-4302"
+    retryable = True
+
+
+class ProgramInvalid(MagicRuneError):
+    """A shipped or installed program (shell, python3) is missing or not the pinned one."""
+
+    code = "MR-4401"

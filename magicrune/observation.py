@@ -1,0 +1,117 @@
+"""What was seen of one run: the only thing that rules and grading look at besides the spec."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Ending(StrEnum):
+    """Why the run ended. A limit that was reached is its own ending.
+
+    `TIMEOUT`, `CPU_LIMIT` and `OUTPUT_LIMIT` end the job at once. The others refuse it
+    something (memory, a process, space, a file): the job may cope, so they are the
+    ending only if it then failed; reaching them is always an event of kind `limit`.
+    """
+
+    EXITED = "exited"
+    SIGNALLED = "signalled"
+    TIMEOUT = "timeout"
+    CPU_LIMIT = "cpu_limit"
+    OOM = "oom"
+    OUTPUT_LIMIT = "output_limit"
+    PIDS_LIMIT = "pids_limit"
+    DISK_LIMIT = "disk_limit"
+    FILE_LIMIT = "file_limit"
+    POLICY_DENIED = "policy_denied"
+    INFRA_ERROR = "infra_error"
+
+
+class EventKind(StrEnum):
+    """What kinds of acts are watched. Each backend declares which it can see."""
+
+    EXEC = "exec"  # argv, path, outcome: ok | missing | refused
+    OPEN_WRITE = "open_write"  # path
+    SENSITIVE = "sensitive"  # path, op: a secret-like path was opened or looked at
+    CONNECT = "connect"  # host/address, port, outcome
+    DENIED = "denied"  # op, target: an act that the sandbox refused as out of bounds
+    REMOVE = "remove"  # path, op: unlink | rmdir | rename
+    LIMIT = "limit"  # limit: memory | pids | disk | files | open_files | cpu | wall | output
+    SIGNAL = "signal"  # sig, target
+    TRAP = "trap"  # the program was ended for a fault of its own: reason
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One act of the job. `at_ms` counts from the start of the job."""
+
+    at_ms: int
+    kind: EventKind
+    detail: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A regular file that the job left in the artifacts directory.
+
+    `content` is None where the artifact ceiling was reached; size and hash always hold.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Measured, never estimated; None is "this backend cannot measure it"."""
+
+    wall_ms: float
+    cpu_ms: float | None
+    memory_peak_bytes: int | None
+    processes: int | None
+    tmp_peak_bytes: int | None
+    files_peak: int | None
+    output_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ControlReading:
+    """One control of the spec, read back from the sandbox that was really used."""
+
+    control: str
+    mechanism: str
+    wanted: str
+    measured: str
+    held: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One finished run, as the backend saw it."""
+
+    backend: str
+    ending: Ending
+    exit_code: int | None
+    """The job's own; None when it was ended before it had one."""
+    signal: int | None
+    stdout: bytes
+    stderr: bytes
+    stdout_truncated: bool
+    stderr_truncated: bool
+    events: tuple[Event, ...]
+    event_counts: Mapping[EventKind, int]
+    """All that happened; `events` holds only the first so many of each kind."""
+    telemetry_complete: bool
+    """False: the watch was lost or flooded, so silence proves nothing (never green)."""
+    artifacts: tuple[Artifact, ...]
+    artifacts_skipped: tuple[tuple[str, str], ...]
+    """(path, reason) of what lay in the artifacts directory and was not returned."""
+    usage: Usage
+    enforcement: tuple[ControlReading, ...]
+    image_digest: str | None
+    """What the job ran in: SHA-256 of the image, or of the shell module (WASI)."""
+    timings: Mapping[str, float] = field(default_factory=dict)
+    """Milliseconds by phase (prepare, run, collect ...)."""
