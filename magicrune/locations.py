@@ -1,0 +1,62 @@
+"""Where things lie: shipped data, the user's state (ledger, quarantine) and cache."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from magicrune.errors import MagicRuneError
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+class LocationUnsafe(MagicRuneError):
+    """A directory of ours belongs to, or can be written by, somebody else."""
+
+    code = "MR-4303"
+
+
+def shipped(name: str) -> Path:
+    """A file of the distribution: ``policies/...``, ``schemas/...`` or ``sh.wasm``.
+
+    In a wheel they lie in ``magicrune/_data``; in a checkout at their places of origin.
+    """
+    packed = _PACKAGE / "_data" / name
+    if packed.exists():
+        return packed
+    root = _PACKAGE.parent
+    return root / ("images/shell/sh.wasm" if name == "sh.wasm" else name)
+
+
+def state_dir() -> Path:
+    """Ledger and quarantine: ``$MAGICRUNE_HOME`` or ``$XDG_STATE_HOME/magicrune``."""
+    home = os.environ.get("MAGICRUNE_HOME")
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return private_dir(Path(home) if home else Path(base) / "magicrune")
+
+
+def cache_dir() -> Path:
+    """Compiled modules: ``$MAGICRUNE_HOME/cache`` or ``$XDG_CACHE_HOME/magicrune``."""
+    home = os.environ.get("MAGICRUNE_HOME")
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return private_dir(Path(home) / "cache" if home else Path(base) / "magicrune")
+
+
+def private_dir(path: Path) -> Path:
+    """Makes `path` (0700) if missing and makes sure that only we can write to it.
+
+    Raises LocationUnsafe where it is a symlink, another user's, or writable by others:
+    what lies in it (native code in the cache) is trusted.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise LocationUnsafe("is not a directory", where=str(path), hint="remove it")
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise LocationUnsafe(
+            "belongs to another user or is writable by others",
+            where=str(path),
+            hint=f"chmod 700 {path}, or set MAGICRUNE_HOME",
+        )
+    return path
