@@ -102,3 +102,36 @@ class ProgramInvalid(MagicRuneError):
     """A shipped or installed program (shell, python3) is missing or not the pinned one."""
 
     code = "MR-4401"
+
+
+class CliUsage(MagicRuneError):
+    """The command line (or an environment variable of ours) makes no sense."""
+
+    code = "MR-4002"
+
+
+class OutputFailed(MagicRuneError):
+    """A document could not be written to where it was asked for."""
+
+    code = "MR-4003"
+
+
+class Unexpected(MagicRuneError):
+    """A defect of ours: an exception that nothing foresaw."""
+
+    code = "MR-4999"
+
+
+class PatternInvalid(MagicRuneError):
+    """A path, glob, network rule or destination cannot be read.
+
+    The readers of requests and policies turn it into RequestInvalid or PolicyInvalid.
+    """
+
+    code = "MR-4003"
+
+
+class JsonInvalid(RequestInvalid):
+    """The bytes are not the JSON that we accept (exit 1)."""
+
+    code = "MR-1002"

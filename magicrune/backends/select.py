@@ -1,0 +1,67 @@
+"""Which sandbox runs the job: the one that was asked for, or the first that can work here.
+
+Fails closed: no name leads to a weaker sandbox than was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from magicrune.errors import BackendUnavailable
+
+if TYPE_CHECKING:
+    from magicrune.backends.base import Backend
+
+AUTO = "auto"
+
+
+def choose(name: str, order: Sequence[str]) -> Backend:
+    """The backend called `name`; for ``auto`` the first usable of `order` (the policy's).
+
+    Raises BackendUnavailable, saying of each candidate why it cannot be used and what
+    mends it. A name outside `order` is refused too: the policy says what may be used.
+    The fake one is never part of ``auto`` and needs no place in `order`, because its own
+    switch guards it.
+    """
+    if name == AUTO:
+        return _first_usable([each for each in order if each != "fake"])
+    if name not in order and name != "fake":
+        listed = ", ".join(order) or "none"
+        raise BackendUnavailable(
+            f"backend {name!r} is not one that the policy allows ({listed})",
+            hint="runtime.backends of the policy lists them",
+        )
+    return _first_usable([name])
+
+
+def _first_usable(names: Sequence[str]) -> Backend:
+    reasons = []
+    for name in names:
+        make = _MAKERS.get(name)
+        if make is None:
+            reasons.append(f"{name}: no such backend")
+            continue
+        backend = make()
+        probe = backend.probe()
+        if probe.usable:
+            return backend
+        reasons.append(f"{name}: {probe.detail}" + (f"; {probe.fix}" if probe.fix else ""))
+    raise BackendUnavailable(
+        "no sandbox can be used here: " + (" | ".join(reasons) or "the policy lists none"),
+    )
+
+
+def _wasi() -> Backend:
+    from magicrune.backends.wasi.backend import WasiBackend
+
+    return WasiBackend()
+
+
+def _fake() -> Backend:
+    from magicrune.backends.fake import FakeBackend
+
+    return FakeBackend.from_environment()
+
+
+_MAKERS: dict[str, Callable[[], Backend]] = {"wasi": _wasi, "fake": _fake}

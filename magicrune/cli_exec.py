@@ -1,0 +1,201 @@
+"""``magicrune exec``: one request in, one graded result out."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from magicrune.cli_output import Sink, Stdout, error_bytes, open_sink
+from magicrune.errors import CliUsage, MagicRuneError
+
+if TYPE_CHECKING:
+    from magicrune.result import SpellResult
+
+_EPILOG = """
+\b
+Examples:
+  magicrune exec -f samples/ok.json
+  echo '{"cmd": "wc -c", "stdin": "hello"}' | magicrune exec -f - --format human
+  magicrune exec -f job.json --policy ./strict.policy.yml --timeout 5 --out result.json
+
+\b
+Environment:
+  MAGICRUNE_POLICY        as --policy
+  MAGICRUNE_FORCE_WASM=1  as --backend wasi
+  MAGICRUNE_DRY_RUN=1     everything but the run: checks request, policy and sandbox,
+                          prints what would be enforced, exits 0
+  MAGICRUNE_HOME          where ledger, quarantine and cache lie
+  MAGICRUNE_DEBUG=1       show the traceback of a defect of ours
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """The options of one call."""
+
+    source: str
+    policy: str | None
+    timeout: int | None
+    seed: int | None
+    strict: bool
+    backend: str
+    human: bool
+    dry_run: bool
+
+
+@click.command("exec", epilog=_EPILOG)
+@click.option(
+    "-f",
+    "--file",
+    "source",
+    required=True,
+    metavar="FILE|-",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="The request (JSON); - is stdin.",
+)
+@click.option(
+    "--policy",
+    metavar="NAME|FILE",
+    help="A shipped policy's name, or a file (has a slash or ends in .yml).  [default: default]",
+)
+@click.option(
+    "--timeout",
+    type=click.IntRange(1, 60),
+    metavar="SECONDS",
+    help="Wall time, 1 to 60, instead of the request's; never more than the policy's.",
+)
+@click.option("--seed", type=int, help="Seed of the run, instead of the request's.")
+@click.option(
+    "--out",
+    type=click.Path(),
+    metavar="FILE",
+    help="Write the document to FILE (atomically, mode 0600, never through a symlink) "
+    "instead of stdout. Errors go there too.",
+)
+@click.option("--strict", is_flag=True, help="Refuse a request that leaves out any key.")
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "wasi", "fake"]),
+    default="auto",
+    show_default=True,
+    help="The sandbox; auto takes the first of the policy's that works here. "
+    "fake runs nothing and needs MAGICRUNE_UNSAFE_FAKE=1.",
+)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["json", "human"]),
+    default="json",
+    show_default=True,
+    help="One JSON document, or a report to read.",
+)
+def exec_command(
+    source: str,
+    policy: str | None,
+    timeout: int | None,
+    seed: int | None,
+    out: str | None,
+    strict: bool,
+    backend: str,
+    style: str,
+) -> int:
+    """Run one request in a fresh sandbox and print its graded result.
+
+    The result is one JSON document on stdout. Where stderr is a terminal, a short summary
+    goes there. Exit codes: 0 green, 10 yellow, 20 red, 3 refused by the policy, 1 bad
+    request, 4 our own failure.
+    """
+    wish = _Wish(
+        source=source,
+        policy=policy or os.environ.get("MAGICRUNE_POLICY") or None,
+        timeout=timeout,
+        seed=seed,
+        strict=strict,
+        backend=_forced_backend(backend),
+        human=style == "human",
+        dry_run=_switch("MAGICRUNE_DRY_RUN"),
+    )
+    with open_sink(out) as sink:
+        try:
+            return _answer(wish, sink)
+        except MagicRuneError as error:
+            if isinstance(sink, Stdout):
+                raise
+            sink.write(error_bytes(error))
+            print(f"magicrune: {error.code}: {error}", file=sys.stderr)
+            return error.exit_code
+
+
+def _answer(wish: _Wish, sink: Sink) -> int:
+    from magicrune.backends.select import choose
+    from magicrune.policy import find_policy, load_policy
+    from magicrune.request import parse_request
+    from magicrune.strictjson import read_limited
+
+    data = read_limited(sys.stdin.buffer if wish.source == "-" else wish.source)
+    request = parse_request(data, strict=wish.strict)
+    policy = load_policy(find_policy(wish.policy))
+    backend = choose(wish.backend, policy.runtime.backends)
+    if wish.dry_run:
+        from magicrune.pipeline import rehearse
+
+        sink.write(rehearse(request, policy, backend, seed=wish.seed, timeout_sec=wish.timeout))
+        return 0
+    from magicrune.ledger import Ledger
+    from magicrune.locations import state_dir
+    from magicrune.pipeline import execute, exit_code
+    from magicrune.quarantine import Quarantine
+    from magicrune.result import to_json
+
+    state = state_dir()
+    with Ledger(state / "ledger.sqlite3") as ledger:
+        result = execute(
+            request,
+            policy,
+            backend,
+            ledger=ledger,
+            quarantine=Quarantine(state / "quarantine"),
+            seed=wish.seed,
+            timeout_sec=wish.timeout,
+        )
+    document = to_json(result)
+    sink.write(_report(result) if wish.human else document.rstrip(b"\n") + b"\n")
+    _summarise(result, wish)
+    return exit_code(result)
+
+
+def _report(result: SpellResult) -> bytes:
+    from magicrune.cli_report import report
+
+    return report(result).encode()
+
+
+def _summarise(result: SpellResult, wish: _Wish) -> None:
+    """A few lines for a person, where one is likely to look."""
+    if wish.human or not sys.stderr.isatty():
+        return
+    from magicrune.cli_report import summary
+
+    print(summary(result), file=sys.stderr, end="", flush=True)
+
+
+def _forced_backend(chosen: str) -> str:
+    if not _switch("MAGICRUNE_FORCE_WASM"):
+        return chosen
+    if chosen not in ("auto", "wasi"):
+        raise CliUsage(
+            f"MAGICRUNE_FORCE_WASM=1 contradicts --backend {chosen}", hint="drop one of them"
+        )
+    return "wasi"
+
+
+def _switch(name: str) -> bool:
+    """An on/off variable. Raises CliUsage for anything but 0, 1 or empty."""
+    value = os.environ.get(name, "")
+    if value not in ("", "0", "1"):
+        raise CliUsage(f"{name} must be 0 or 1", where="environment")
+    return value == "1"

@@ -1,0 +1,133 @@
+"""Where the command line writes its documents: stdout, or a file made atomically."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from magicrune.errors import MagicRuneError, OutputFailed
+
+
+class Sink(Protocol):
+    """Takes exactly one document."""
+
+    def write(self, document: bytes) -> None:
+        """Raises OutputFailed (BrokenPipeError where the reader of a pipe went away)."""
+
+
+class Stdout:
+    """The standard output of this process."""
+
+    def write(self, document: bytes) -> None:
+        write_stdout(document)
+
+
+class _NewFile:
+    """A temporary file in the directory of `target`, renamed onto it when complete."""
+
+    def __init__(self, target: Path, directory: int, name: str, descriptor: int) -> None:
+        self._target = target
+        self._directory = directory
+        self._name = name
+        self._descriptor = descriptor
+
+    def write(self, document: bytes) -> None:
+        try:
+            left = memoryview(document)
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+            os.fsync(self._descriptor)
+            os.rename(
+                self._name,
+                self._target.name,
+                src_dir_fd=self._directory,
+                dst_dir_fd=self._directory,
+            )
+            os.fsync(self._directory)
+        except OSError as error:
+            raise OutputFailed(f"cannot write: {error.strerror}", where=str(self._target)) from error
+
+
+@contextlib.contextmanager
+def open_sink(out: str | None) -> Iterator[Sink]:
+    """stdout, or the file `out`: made now (mode 0600), so that a run whose result could
+    not be written is not started; it appears under its name only when complete.
+
+    Raises OutputFailed where `out` is a symlink or anything else but a regular file.
+    """
+    if out is None:
+        yield Stdout()
+        return
+    target = Path(out)
+    name = f".{target.name}.{secrets.token_hex(8)}.tmp"
+    with contextlib.ExitStack() as undo:
+        try:
+            directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            undo.callback(os.close, directory)
+            _refuse_special(target, directory)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(name, flags, 0o600, dir_fd=directory)
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise OutputFailed(f"cannot write: {reason}", where=out) from error
+        undo.callback(_forget, name, directory)
+        undo.callback(os.close, descriptor)
+        yield _NewFile(target, directory, name, descriptor)
+
+
+def _refuse_special(target: Path, directory: int) -> None:
+    if target.name in ("", "..") or "\0" in str(target):
+        raise OutputFailed("is not a file name", where=str(target))
+    try:
+        found = os.stat(target.name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode):
+        raise OutputFailed(
+            "is a symlink, a directory or a device",
+            where=str(target),
+            hint="name a regular file; without --out the result goes to stdout",
+        )
+
+
+def _forget(name: str, directory: int) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=directory)
+
+
+def write_stdout(document: bytes) -> None:
+    """Writes and flushes; a full disk is OutputFailed, a reader gone is BrokenPipeError."""
+    try:
+        sys.stdout.flush()
+        stream = getattr(sys.stdout, "buffer", None)
+        if stream is None:
+            sys.stdout.write(document.decode())
+        else:
+            stream.write(document)
+            stream.flush()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        raise OutputFailed(f"cannot write: {error}", where="stdout") from error
+
+
+def error_bytes(error: MagicRuneError) -> bytes:
+    """``{"error": {code, message, where, hint, retryable}}`` and a newline."""
+    document = {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "where": error.where,
+            "hint": error.hint,
+            "retryable": error.retryable,
+        }
+    }
+    return json.dumps(document).encode() + b"\n"

@@ -1,0 +1,68 @@
+"""A result as text for a person. Nothing of the job reaches the terminal unescaped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from magicrune.display import escape
+
+if TYPE_CHECKING:
+    from magicrune.result import SpellResult
+
+_SHOWN_OUTPUT = 64 * 1024
+_SHOWN_LINE = 200
+
+
+def summary(result: SpellResult) -> str:
+    """Verdict, why, timings: a few lines."""
+    lines = [_headline(result)]
+    lines += [f"  {_line(why)}" for why in _reasons(result)]
+    if result.timings:
+        phases = "  ".join(f"{name} {ms:.1f} ms" for name, ms in result.timings.items())
+        lines.append(f"  timings: {_line(phases)}")
+    if result.quarantine:
+        lines.append(f"  output withheld: magicrune quarantine show {_line(result.run_id)}")
+    return "\n".join(lines) + "\n"
+
+
+def report(result: SpellResult) -> str:
+    """The summary, what the job wrote, and its artifacts."""
+    parts = [summary(result)]
+    parts += [f"  run: {_line(result.run_id)}\n"]
+    for name, text, cut in (
+        ("stdout", result.stdout, result.stdout_trunc),
+        ("stderr", result.stderr, result.stderr_trunc),
+    ):
+        if text:
+            encoding = getattr(result, f"{name}_encoding", "utf-8")
+            kind = "" if encoding == "utf-8" else f" ({encoding})"
+            parts.append(f"--- {name}{kind}{', cut' if cut else ''} ---\n{_block(text)}")
+    for artifact in result.artifacts:
+        parts.append(f"artifact: {_line(artifact.path)} ({artifact.size} bytes)\n")
+    return "".join(parts)
+
+
+def _headline(result: SpellResult) -> str:
+    how = str(result.ending)
+    if result.exit_code is not None:
+        how += f", exit code {result.exit_code}"
+    if not result.executed:
+        how += ", not executed"
+    took = f"{result.duration_ms:.0f} ms on {_line(result.backend)}"
+    return f"{result.verdict}: risk {result.risk_score}/100, {_line(how)}, {took}"
+
+
+def _reasons(result: SpellResult) -> list[str]:
+    found = [f"+{each.points} {each.rule}: {each.evidence}" for each in result.findings]
+    if result.error is not None:
+        found.insert(0, f"{result.error.code}: {result.error.message}")
+    return found
+
+
+def _line(text: str) -> str:
+    return escape(text, limit=_SHOWN_LINE)
+
+
+def _block(text: str) -> str:
+    shown = "\n".join(escape(line, limit=_SHOWN_OUTPUT) for line in text[:_SHOWN_OUTPUT].split("\n"))
+    return shown if shown.endswith("\n") else shown + "\n"

@@ -1,0 +1,25 @@
+#!/bin/sh
+# Builds images/shell/sh.wasm from source and compares it with the committed bytes.
+# The pinned compiler (a 100 MB download) goes into .venv-wasm, not into .venv.
+set -eu
+cd "$(dirname "$0")/.."
+python=${PYTHON:-python3}
+venv=.venv-wasm
+if ! "$venv/bin/python" -c 'import ziglang' 2>/dev/null; then
+    "$python" -m venv --clear "$venv"
+    attempt=1
+    until "$venv/bin/python" -m pip --disable-pip-version-check --no-input install --quiet \
+        --require-hashes -r requirements-wasm.lock; do
+        [ "$attempt" -lt 4 ] || { echo "rebuild: cannot fetch the compiler" >&2; exit 1; }
+        sleep $((attempt * 3))
+        attempt=$((attempt + 1))
+    done
+fi
+built=$(mktemp)
+trap 'rm -f "$built"' EXIT
+PYTHON=$PWD/$venv/bin/python sh images/shell/build.sh "$built"
+if ! cmp "$built" images/shell/sh.wasm; then
+    echo "rebuild: images/shell/sh.wasm is not what its source builds" >&2
+    exit 1
+fi
+echo "rebuild: sh.wasm is what its source builds ($(sha256sum <"$built" | cut -d ' ' -f 1))" >&2
