@@ -17,11 +17,10 @@ from typing import Any
 
 import click
 
+from magicrune.cli_output import COMPLETE_VARIABLE, PROGRAM, error_bytes, write_stdout
 from magicrune.errors import CliUsage, MagicRuneError, Unexpected
 
 DEBUG_VARIABLE = "MAGICRUNE_DEBUG"
-PROGRAM = "magicrune"
-COMPLETE_VARIABLE = "_MAGICRUNE_COMPLETE"
 
 _COMMANDS = {
     "exec": ("magicrune.cli_exec:exec_command", "Run one request and print its graded result."),
@@ -107,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _terminable():
             code = _dispatch(given)
-            _flush()
+            write_stdout(b"")
             return code
     except KeyboardInterrupt as stop:
         number = stop.number if isinstance(stop, Terminated) else int(signal.SIGINT)
@@ -120,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(error)
     except click.ClickException as error:
         return _report(_usage_error(error))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the last resort: a person never sees a traceback
         return _report(_unexpected(error))
 
 
@@ -137,7 +136,7 @@ def _dispatch(arguments: list[str]) -> int:
         return stop.exit_code
     except click.exceptions.NoArgsIsHelpError as nothing:
         click.echo(nothing.ctx.get_help() if nothing.ctx else "", err=True)
-        return CliUsage.exit_code
+        raise CliUsage("a command is missing", hint=f"{PROGRAM} --help") from nothing
     return answer if isinstance(answer, int) else 0
 
 
@@ -187,20 +186,12 @@ def _unexpected(error: Exception) -> Unexpected:
 
 def _report(error: MagicRuneError) -> int:
     """The error as one JSON document on stdout and one line on stderr."""
-    from magicrune.cli_output import error_bytes, write_stdout
-
     _say(f"{PROGRAM}: {error.code}: {error}")
     try:
         write_stdout(error_bytes(error))
     except (MagicRuneError, OSError):
         _close_stdout()
     return error.exit_code
-
-
-def _flush() -> None:
-    from magicrune.cli_output import write_stdout
-
-    write_stdout(b"")
 
 
 def _say(line: str) -> None:

@@ -93,7 +93,7 @@ class _Wish:
     show_default=True,
     help="One JSON document, or a report to read.",
 )
-def exec_command(
+def exec_command(  # noqa: PLR0917 - one parameter an option, as click passes them
     source: str,
     policy: str | None,
     timeout: int | None,

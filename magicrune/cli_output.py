@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,10 @@ from pathlib import Path
 from typing import Protocol
 
 from magicrune.errors import MagicRuneError, OutputFailed
+
+PROGRAM = "magicrune"
+COMPLETE_VARIABLE = "_MAGICRUNE_COMPLETE"
+"""Set by the completion code of a shell when it asks for candidates."""
 
 
 class Sink(Protocol):
@@ -52,7 +55,9 @@ class _NewFile:
             )
             os.fsync(self._directory)
         except OSError as error:
-            raise OutputFailed(f"cannot write: {error.strerror}", where=str(self._target)) from error
+            raise OutputFailed(
+                f"cannot write: {error.strerror}", where=str(self._target)
+            ) from error
 
 
 @contextlib.contextmanager
@@ -66,7 +71,7 @@ def open_sink(out: str | None) -> Iterator[Sink]:
         yield Stdout()
         return
     target = Path(out)
-    name = f".{target.name}.{secrets.token_hex(8)}.tmp"
+    name = f".{target.name}.{os.urandom(8).hex()}.tmp"
     with contextlib.ExitStack() as undo:
         try:
             directory = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

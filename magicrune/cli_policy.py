@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from magicrune.cli_output import write_stdout
+from magicrune.cli_output import COMPLETE_VARIABLE, PROGRAM, write_stdout
 from magicrune.errors import OutputFailed
 
 
@@ -64,12 +64,12 @@ def completion_command(shell: str) -> int:
     """
     from click.shell_completion import get_completion_class
 
-    from magicrune.cli import COMPLETE_VARIABLE, PROGRAM, magicrune
-
     kind = get_completion_class(shell)
     if kind is None:
         raise OutputFailed(f"no completion for {shell}")
-    completion = kind(magicrune, {}, PROGRAM, COMPLETE_VARIABLE)
+    completion = kind(
+        click.get_current_context().find_root().command, {}, PROGRAM, COMPLETE_VARIABLE
+    )
     # Not .source(): that starts the shell to ask for its version.
     click.echo(completion.source_template % completion.source_vars())
     return 0

@@ -64,5 +64,5 @@ def _line(text: str) -> str:
 
 
 def _block(text: str) -> str:
-    shown = "\n".join(escape(line, limit=_SHOWN_OUTPUT) for line in text[:_SHOWN_OUTPUT].split("\n"))
+    shown = escape(text, limit=_SHOWN_OUTPUT, keep="\n\t")
     return shown if shown.endswith("\n") else shown + "\n"

@@ -72,8 +72,10 @@ class FakeBackend:
             raise BackendFailed(f"bad script: {error}", where=str(self._script)) from error
 
 
-def _observation(script: dict[str, Any]) -> Observation:
-    take = dict(script)
+def _observation(script: object) -> Observation:
+    if not isinstance(script, dict):
+        raise TypeError("it must be an object")
+    take: dict[str, Any] = dict(script)
     if "raises" in take:
         raise BackendFailed(str(take["raises"]), where="fake")
     stdout, stderr = take.pop("stdout", "").encode(), take.pop("stderr", "").encode()

@@ -1,0 +1,149 @@
+"""The fake backend plays what it is told, is never chosen by accident, and hides no error."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magicrune.backends import select
+from magicrune.backends.base import Probe
+from magicrune.backends.fake import FakeBackend
+from magicrune.errors import BackendFailed, BackendUnavailable
+from magicrune.observation import Ending, EventKind, Observation
+from magicrune.spec import ContainerSpec, Limits
+
+SPEC = ContainerSpec(
+    run_id="r_0",
+    argv=("sh", "-c", "true"),
+    env=(),
+    stdin=b"",
+    files=(),
+    cwd="/workspace",
+    mounts=(),
+    limits=Limits(1000, 1000, 1 << 20, 8, 1000, 1000, 10, 10, 1000),
+)
+
+
+def play(tmp_path: Path, script: object) -> Observation:
+    path = tmp_path / "script.json"
+    path.write_text(json.dumps(script))
+    return FakeBackend(path).run(SPEC)
+
+
+def test_without_a_script_it_plays_a_job_that_did_nothing() -> None:
+    seen = FakeBackend().run(SPEC)
+    assert (seen.backend, seen.ending, seen.exit_code, seen.stdout) == ("fake", "exited", 0, b"")
+    assert seen.telemetry_complete
+    assert seen.events == ()
+
+
+def test_it_plays_every_part_of_its_script(tmp_path: Path) -> None:
+    seen = play(
+        tmp_path,
+        {
+            "ending": "timeout",
+            "stdout": "héllo",
+            "stderr": "oh",
+            "stdout_truncated": True,
+            "telemetry_complete": False,
+            "events": [{"at_ms": 3, "kind": "exec", "detail": {"path": "curl"}}],
+            "artifacts": [{"path": "/workspace/out/a", "content": "x"}],
+            "artifacts_skipped": [["/workspace/out/b", "symlink"]],
+            "usage": {"wall_ms": 7.5},
+        },
+    )
+    assert seen.ending is Ending.TIMEOUT
+    assert seen.exit_code is None
+    assert seen.stdout == "héllo".encode()
+    assert seen.stdout_truncated
+    assert not seen.telemetry_complete
+    assert seen.event_counts[EventKind.EXEC] == 1
+    assert seen.artifacts[0].content == b"x"
+    assert seen.artifacts_skipped == (("/workspace/out/b", "symlink"),)
+    assert (seen.usage.wall_ms, seen.usage.output_bytes) == (7.5, 8)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        {"endnig": "timeout"},
+        {"ending": "nonsense"},
+        {"events": [{"kind": "exec"}]},
+        {"events": [{"at_ms": 0, "kind": "dance"}]},
+        {"usage": {"wall": 1}},
+        [],
+        "text",
+        {"raises": "boom"},
+    ],
+)
+def test_a_bad_script_is_our_failure(tmp_path: Path, script: object) -> None:
+    with pytest.raises(BackendFailed):
+        play(tmp_path, script)
+
+
+def test_a_missing_script_is_our_failure(tmp_path: Path) -> None:
+    with pytest.raises(BackendFailed):
+        FakeBackend(tmp_path / "none.json").run(SPEC)
+
+
+def test_it_is_usable_only_where_its_switch_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MAGICRUNE_UNSAFE_FAKE", raising=False)
+    with pytest.raises(BackendUnavailable, match="MAGICRUNE_UNSAFE_FAKE"):
+        select.choose("fake", ["wasi"])
+    monkeypatch.setenv("MAGICRUNE_UNSAFE_FAKE", "1")
+    assert select.choose("fake", ["wasi"]).name == "fake"
+
+
+def test_auto_never_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAGICRUNE_UNSAFE_FAKE", "1")
+    with pytest.raises(BackendUnavailable):
+        select.choose("auto", ["fake"])
+
+
+class _Lane:
+    def __init__(self, name: str, usable: bool) -> None:
+        self.name = name
+        self._usable = usable
+
+    def probe(self) -> Probe:
+        return Probe(self.name, self._usable, "1", "" if self._usable else "is broken", "mend it")
+
+    def run(self, spec: ContainerSpec) -> Observation:
+        raise AssertionError
+
+
+def _lanes(monkeypatch: pytest.MonkeyPatch, **usable: bool) -> None:
+    makers: dict[str, Any] = {
+        name: (lambda name=name, can=can: _Lane(name, can)) for name, can in usable.items()
+    }
+    monkeypatch.setattr(select, "_MAKERS", makers)
+
+
+def test_auto_takes_the_first_usable_in_the_order_of_the_policy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _lanes(monkeypatch, one=False, two=True, three=True)
+    assert select.choose("auto", ["one", "two", "three"]).name == "two"
+    assert select.choose("auto", ["three", "two"]).name == "three"
+
+
+def test_a_named_lane_is_never_replaced_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    _lanes(monkeypatch, one=False, two=True)
+    with pytest.raises(BackendUnavailable, match="one: is broken; mend it"):
+        select.choose("one", ["one", "two"])
+
+
+def test_a_lane_that_the_policy_does_not_list_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    _lanes(monkeypatch, one=True, two=True)
+    assert select.choose("two", ["one", "two"]).name == "two"
+    with pytest.raises(BackendUnavailable, match="not one that the policy allows"):
+        select.choose("two", ["one"])
+
+
+def test_no_lane_at_all_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    _lanes(monkeypatch, one=False)
+    with pytest.raises(BackendUnavailable, match=r"one: is broken.*docker: no such backend"):
+        select.choose("auto", ["one", "docker"])
