@@ -34,4 +34,7 @@ _Noreturn void tool_die(int status, const char *fmt, ...);
 void *xmalloc(size_t n);                            /* exits 1 "out of memory" */
 void *xrealloc(void *p, size_t n);
 char *xstrdup(const char *s);
+/* Last call of a tool that writes with stdio: flushes stdout and returns `status`, or 1 with a
+ * message if output was lost, or 141 in silence if the reader of a pipe has gone. */
+int out_check(int status);
 #endif
