@@ -14,7 +14,7 @@ struct tool {
     int nofork;
 };
 
-/* Sorted by name; the last entry's name is NULL. Defined in tools.c from TOOLS below. */
+/* The last entry's name is NULL. Defined in tools.c from tools_file.def and tools_text.def. */
 extern const struct tool tools[];
 const struct tool *tool_find(const char *name);
 
@@ -23,6 +23,8 @@ const struct tool *tool_find(const char *name);
  * with the given environment (NULL: the current one) and returns its exit status
  * (126/127 with a message on stderr where it cannot be run). */
 int sh_run(char *const argv[], char *const envp[]);
+/* Only starts it: the child's pid, for mr_proc_wait and mr_proc_kill, or -errno. */
+int sh_spawn(char *const argv[], char *const envp[]);
 /* The same without coming back: for env, at the end of its process. */
 _Noreturn void sh_exec(char *const argv[], char *const envp[]);
 
