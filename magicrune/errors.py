@@ -128,7 +128,7 @@ class PatternInvalid(MagicRuneError):
     The readers of requests and policies turn it into RequestInvalid or PolicyInvalid.
     """
 
-    code = "MR-4003"
+    code = "MR-4004"
 
 
 class JsonInvalid(RequestInvalid):
