@@ -1,0 +1,76 @@
+"""The job meant to talk to somebody whom its grant does not name."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+
+from magicrune.netrule import Destination
+from magicrune.observation import Event, EventKind, Observation
+from magicrune.rules.finding import Finding, cite, count_points
+from magicrune.spec import ContainerSpec
+from magicrune.static_look import program_destination
+
+ID = "net-intent"
+
+
+def check(spec: ContainerSpec, observation: Observation) -> Iterable[Finding]:
+    """Each different destination counts once: of a connection that was tried, and of a
+    network client that was started (or is missing: the wish is what counts). The job's
+    own loopback is no destination."""
+    seen: dict[tuple[str, int | None], str] = {}
+    hosts: set[str] = set()
+    for event, destination in _intents(observation):
+        host, port = destination.host, destination.port
+        if destination.is_loopback or _is_granted(spec, destination):
+            continue
+        if (host, port) in seen or (port is None and host in hosts):
+            continue
+        hosts.add(host)
+        seen[host, port] = cite(event, f"not granted: {destination}; {_act(event)}")
+    return count_points(ID, seen.values(), first=40, further=10, cap=70)
+
+
+def _intents(observation: Observation) -> Iterator[tuple[Event, Destination]]:
+    """Connections first: they tell the port that a client's arguments may leave out."""
+    for event in observation.events:
+        if event.kind is EventKind.CONNECT:
+            yield event, _connected(event)
+    for event in observation.events:
+        if event.kind is EventKind.EXEC:
+            found = program_destination(read_argv(event))
+            if found is not None:
+                yield event, Destination(*found)
+
+
+def _connected(event: Event) -> Destination:
+    """Where the backend knows no host, the address; where it knows neither, a destination
+    that no grant names."""
+    detail = event.detail
+    host = detail.get("host") or detail.get("address") or "unknown"
+    port = detail.get("port")
+    return Destination(str(host), int(port) if port is not None else None)
+
+
+def _is_granted(spec: ContainerSpec, destination: Destination) -> bool:
+    host, port = destination.host, destination.port
+    if port is None:
+        return any(rule.matches_host(host) for rule in spec.net)
+    return any(rule.matches(host, port) for rule in spec.net)
+
+
+def _act(event: Event) -> str:
+    if event.kind is EventKind.EXEC:
+        outcome = event.detail.get("outcome", "")
+        return f"{event.detail.get('argv', '')} ({outcome})" if outcome else ""
+    return str(event.detail.get("outcome", "connect"))
+
+
+def read_argv(event: Event) -> tuple[str, ...]:
+    """The words of an exec event. They are recorded as one text, quoted as for a shell;
+    where the end was cut off (or a word has a quote of its own) it is split at spaces."""
+    text = str(event.detail.get("argv", ""))
+    try:
+        return tuple(shlex.split(text))
+    except ValueError:
+        return tuple(text.split())
