@@ -261,6 +261,7 @@ class Process(Protocol):
     def is_sensitive(self, path: str) -> bool: ...
 
 
+Ready: TypeAlias = Callable[[], bool]
 Impl: TypeAlias = Callable[[Any, Memory, list[int]], int]
 """A function of preview 1: process, memory, arguments as unsigned integers → errno.
 
