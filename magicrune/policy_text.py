@@ -143,7 +143,7 @@ class _Reader:
 
     def scalar(self, event: ScalarEvent) -> Yaml:
         text = event.value
-        if event.style is not None:  # quoted or a block
+        if event.style:  # quoted or a block; plain is None or ""
             return str(text)
         if text in ("", "~", "null"):
             return None

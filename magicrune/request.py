@@ -152,32 +152,35 @@ class SpellRequest(BaseModel):
     cmd: Annotated[str, AfterValidator(_check_cmd)] = Field(
         description="Run as `sh -c CMD`. At most 64 KiB, no NUL."
     )
-    stdin: str = Field("", description="What the job reads from its standard input.")
+    stdin: str = Field(default="", description="What the job reads from its standard input.")
     env: Annotated[dict[str, str], AfterValidator(_check_env)] = Field(
         default_factory=dict, description="Variables; their names must be granted by the policy."
     )
     files: Annotated[tuple[FileEntry, ...], _Listed, AfterValidator(_check_files)] = Field(
-        (), description="Files put into the sandbox, in directories that the policy grants."
+        default=(), description="Files put into the sandbox, in directories that the policy grants."
     )
     policy_id: str = Field(
-        "default",
+        default="default",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
         description="The policy that the request was written for; refused under any other.",
     )
     timeout_sec: int | None = Field(
-        None,
+        default=None,
         ge=0,
         le=MAX_TIMEOUT_SEC,
         description="Seconds of wall time; 0 or absent: what the policy allows.",
     )
     allow_net: Annotated[tuple[_NetEntry, ...], _Listed, AfterValidator(_check_count)] = Field(
-        (), description="Destinations wanted, each covered by the policy; none: no network."
+        default=(), description="Destinations wanted, each covered by the policy; none: no network."
     )
     allow_fs: Annotated[tuple[_FsEntry, ...], _Listed, AfterValidator(_check_count)] = Field(
-        (), description="Only these of the policy's directories; none given: all of them."
+        default=(), description="Only these of the policy's directories; none given: all of them."
     )
     seed: int | None = Field(
-        None, ge=0, le=MAX_SEED, description="Seen by the job as MAGICRUNE_SEED; part of run_id."
+        default=None,
+        ge=0,
+        le=MAX_SEED,
+        description="Seen by the job as MAGICRUNE_SEED; part of run_id.",
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 _WORDS = (
     ("Value error, ", ""),
     ("Assertion failed, ", ""),
+    ("String should match pattern", "must match"),
     ("Input should be a valid tuple", "must be a list"),
     ("Input should be a valid dictionary or instance of", "must be a mapping, a"),
     ("Input should be a valid dictionary", "must be a mapping"),
@@ -32,9 +33,10 @@ class Misfit:
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> Misfit:
-    """The first error of a validation against `model`; says how many more there are."""
+    """The first error (misspelled keys before all) of a validation against `model`; says how many more there are."""
     found = error.errors(include_url=False, include_input=False)
-    first = found[0]
+    # A key that is misspelled is also missing: its own error says what to mend.
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     loc: Loc = first["loc"]
     hint = ""
     if first["type"] == "extra_forbidden":

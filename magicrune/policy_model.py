@@ -1,0 +1,257 @@
+"""The shape of a policy file. docs/policy.md describes every key.
+
+Whatever a policy says can be enforced; what could not be is refused here, when the
+policy is read, not when a job runs.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    model_validator,
+)
+
+from magicrune.errors import PatternInvalid
+from magicrune.netrule import NetRule
+from magicrune.pathrule import compile_globs, compile_names, is_within, parse_tree
+
+_SYSTEM_TREES = (
+    *("/bin", "/boot", "/dev", "/etc", "/proc", "/run", "/sbin", "/sys", "/usr"),
+    *("/var/run", "/var/lock"),
+)
+"""The image's own: a mount there would replace programs or what the kernel shows."""
+_LIBRARIES = re.compile(r"/lib[0-9x]*(/.*)?", re.DOTALL)
+
+
+def _listed(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _plain(error: PatternInvalid) -> ValueError:
+    return ValueError(f"{error.message} ({error.hint})" if error.hint else error.message)
+
+
+def _check_tree(value: str) -> str:
+    try:
+        tree = parse_tree(value)
+    except PatternInvalid as error:
+        raise _plain(error) from None
+    system = [each for each in _SYSTEM_TREES if tree == each or is_within(tree, each)]
+    if system or _LIBRARIES.fullmatch(tree):
+        raise ValueError(f"{value} belongs to the image (grant a directory such as /workspace/**)")
+    return value
+
+
+def _check_net(value: str) -> str:
+    try:
+        NetRule.parse(value)
+    except PatternInvalid as error:
+        raise _plain(error) from None
+    return value
+
+
+def _check_name_glob(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_*?\[\]!-]{1,255}", value):
+        raise ValueError(f"{value!r} is not a pattern of variable names")
+    try:
+        compile_names([value])
+    except PatternInvalid as error:
+        raise _plain(error) from None
+    return value
+
+
+def _check_glob(value: str) -> str:
+    try:
+        compile_globs([value])
+    except PatternInvalid as error:
+        raise _plain(error) from None
+    return value
+
+
+def _check_default(value: object) -> object:
+    if value == "allow":
+        raise ValueError("allowing all is not possible: a policy lists what it grants (write deny)")
+    return value
+
+
+_Listed = BeforeValidator(_listed)
+_Trees = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_tree)], ...], _Listed, Field(max_length=100)
+]
+_Nets = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_net)], ...], _Listed, Field(max_length=1000)
+]
+_Names = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_name_glob)], ...], _Listed, Field(max_length=1000)
+]
+_Deny = Annotated[Literal["deny"], BeforeValidator(_check_default)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class FsCapability(_Section):
+    """Directories that the sandbox has beside its read-only image; each starts empty."""
+
+    default: _Deny = "deny"
+    allow: _Trees = Field(default=(), description="Directories the job may write: `DIR/**`.")
+    readonly: _Trees = Field(default=(), description="Directories only the request's files fill.")
+
+    @model_validator(mode="after")
+    def _disjoint(self) -> FsCapability:
+        writable = [parse_tree(entry) for entry in self.allow]
+        fixed = [parse_tree(entry) for entry in self.readonly]
+        for one in writable:
+            for other in fixed:
+                if one == other or is_within(one, other) or is_within(other, one):
+                    raise ValueError(f"allow {one} and readonly {other} overlap (separate them)")
+        return self
+
+
+class NetCapability(_Section):
+    """Destinations that requests may ask for."""
+
+    default: _Deny = "deny"
+    allow: _Nets = Field(
+        default=(), description="`HOST`, `*.NAME` or `CIDR`, each with `:PORT[-PORT]`."
+    )
+
+
+class EnvCapability(_Section):
+    """Names of variables that requests may set."""
+
+    allow: _Names = Field(default=(), description="Patterns of names: `APP_*`.")
+    deny: _Names = Field(default=(), description="Patterns that win over `allow`; any letter case.")
+
+
+class Capabilities(_Section):
+    """What a job may be granted. Everything left out is granted to nobody."""
+
+    fs: FsCapability = FsCapability()
+    net: NetCapability = NetCapability()
+    env: EnvCapability = EnvCapability()
+
+
+class PolicyLimits(_Section):
+    """Ceilings of each run."""
+
+    cpu_ms: int = Field(ge=1, le=600_000, description="CPU time of all processes, ms.")
+    memory_mb: int = Field(ge=1, le=1 << 20, description="Memory of all processes, MiB.")
+    wall_sec: int = Field(ge=1, le=60, description="Seconds until the job is ended.")
+    pids: int = Field(ge=1, le=32_768, description="Processes and threads at one time.")
+    output_bytes: int = Field(ge=1, le=1 << 30, description="stdout and stderr together.")
+    tmp_mb: int = Field(ge=1, le=1 << 16, description="All files of the job together, MiB.")
+    files: int = Field(default=10_000, ge=1, le=1_000_000, description="Files, directories, links.")
+    open_files: int = Field(
+        default=256, ge=8, le=65_536, description="Open at one time in a process."
+    )
+    artifact_bytes: int = Field(
+        default=8 << 20, ge=0, le=1 << 30, description="Content of returned artifacts together."
+    )
+
+
+BackendName = Literal["wasi", "oci", "podman", "docker"]
+
+
+def _once(value: tuple[BackendName, ...]) -> tuple[BackendName, ...]:
+    if len(set(value)) != len(value):
+        raise ValueError("names a backend twice")
+    return value
+
+
+class Runtime(_Section):
+    """What runs the job."""
+
+    backends: Annotated[
+        tuple[BackendName, ...], _Listed, Field(min_length=1), AfterValidator(_once)
+    ] = Field(default=("wasi",), description="Sandboxes that may be used, the preferred one first.")
+    image: str | None = Field(
+        default=None,
+        pattern=r"^[a-z0-9][A-Za-z0-9./:@_-]{0,255}$",
+        description="Image for container backends; null: the shipped one.",
+    )
+
+
+class Thresholds(_Section):
+    """Which risk scores (0 to 100) are green, yellow and red: no gap, no overlap."""
+
+    green: str = Field(default="<=20", description="`<=N`")
+    yellow: str = Field(default="21..=60", description="`A..=B`, where A is the green N plus 1.")
+    red: str = Field(default=">=61", description="`>=M`, where M is the yellow B plus 1.")
+    _green_max: int = PrivateAttr()
+    _yellow_max: int = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _contiguous(self) -> Thresholds:
+        green = _bounds("green", self.green, r"<=(\d{1,3})", '"<=20"')[0]
+        low, high = _bounds("yellow", self.yellow, r"(\d{1,3})\.\.=(\d{1,3})", '"21..=60"')
+        red = _bounds("red", self.red, r">=(\d{1,3})", '">=61"')[0]
+        for below, above, name in ((green, low, "green and yellow"), (high, red, "yellow and red")):
+            if above != below + 1:
+                kind = "leave a gap" if above > below + 1 else "overlap"
+                raise ValueError(f"{name} {kind} between {below} and {above}")
+        if not low <= high or red > 100:
+            raise ValueError("yellow and red must each hold a score from 0 to 100")
+        self._green_max, self._yellow_max = green, high
+        return self
+
+    def colour(self, score: int) -> Literal["green", "yellow", "red"]:
+        """What a risk score means."""
+        if score <= self._green_max:
+            return "green"
+        return "yellow" if score <= self._yellow_max else "red"
+
+
+def _bounds(name: str, text: str, pattern: str, example: str) -> tuple[int, ...]:
+    found = re.fullmatch(pattern, text, re.ASCII)
+    if not found:
+        raise ValueError(f"{name} {text[:40]!r} cannot be read (write it like {example})")
+    return tuple(int(group) for group in found.groups())
+
+
+class Grading(_Section):
+    """How a risk score becomes a verdict."""
+
+    thresholds: Thresholds = Thresholds()
+
+
+class Policy(_Section):
+    """A policy file. `policy_id` and `sha256` say which one it was."""
+
+    version: Literal[1] = Field(description="Of this format.")
+    capabilities: Capabilities
+    limits: PolicyLimits
+    runtime: Runtime = Runtime()
+    grading: Grading = Grading()
+    sensitive: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_glob)], ...], _Listed, Field(max_length=1000)
+    ] = Field(
+        default=(), description="Globs of paths whose reading is reported, beside the usual ones."
+    )
+    _policy_id: str = PrivateAttr("")
+    _sha256: str = PrivateAttr("")
+
+    @property
+    def policy_id(self) -> str:
+        """The file name up to ``.policy.yml``."""
+        return self._policy_id
+
+    @property
+    def sha256(self) -> str:
+        """Of the file's bytes, hex."""
+        return self._sha256
+
+    def named(self, policy_id: str, sha256: str) -> Policy:
+        """This policy, knowing the file that it was read from."""
+        self._policy_id = policy_id
+        self._sha256 = sha256
+        return self

@@ -1,0 +1,43 @@
+"""Paths that hold secrets on ordinary machines: who reads them is told of it."""
+
+from __future__ import annotations
+
+SENSITIVE = (
+    "/**/.ssh/**",
+    "/**/.aws/**",
+    "/**/.azure/**",
+    "/**/.config/gcloud/**",
+    "/**/.config/gh/**",
+    "/**/.docker/config.json",
+    "/**/.git-credentials",
+    "/**/.gnupg/**",
+    "/**/.kube/**",
+    "/**/.mozilla/**",
+    "/**/.config/google-chrome/**",
+    "/**/.netrc",
+    "/**/.npmrc",
+    "/**/.pgpass",
+    "/**/.pypirc",
+    "/**/.vault-token",
+    "/**/.bash_history",
+    "/**/id_rsa",
+    "/**/id_dsa",
+    "/**/id_ecdsa",
+    "/**/id_ed25519",
+    "/etc/gshadow",
+    "/etc/krb5.keytab",
+    "/etc/shadow",
+    "/etc/ssh/ssh_host_*",
+    "/etc/ssl/private/**",
+    "/etc/sudoers",
+    "/etc/sudoers.d/**",
+    "/proc/*/environ",
+    "/proc/*/mem",
+    "/proc/kcore",
+    "/root/**",
+    "/run/docker.sock",
+    "/run/secrets/**",
+    "/var/run/docker.sock",
+    "/var/run/secrets/**",
+)
+"""Always watched; a policy's `sensitive` adds to them and cannot take away."""
