@@ -8,9 +8,13 @@ from magicrune.backends.wasi.handles import Handle
 from magicrune.backends.wasi.streams import make_pipe
 from magicrune.backends.wasi.wasi_abi import Errno, WasiError
 
+NUMBER_MAX = 4096
+"""The shell keeps descriptors of its own from 900 on, out of the way of a script's; so the
+limit counts what is open, and the numbers have a ceiling of their own."""
+
 
 class FdTable:
-    """Number → open file description. At most `open_max` numbers, all below it.
+    """Number → open file description. At most `open_max` of them, numbers below NUMBER_MAX.
 
     `on_limit` is told "open_files" when a descriptor is refused (MFILE).
     """
@@ -45,7 +49,7 @@ class FdTable:
         while fd in self._handles:
             fd += 1
         handle.acquire()
-        if fd >= self.open_max:
+        if fd >= NUMBER_MAX or len(self._handles) >= self.open_max:
             handle.release()
             self.on_limit("open_files")
             raise WasiError(Errno.MFILE)
@@ -64,14 +68,14 @@ class FdTable:
     def dup(self, fd: int, lowest: int = 0) -> int:
         """As fcntl(F_DUPFD): WasiError(INVAL) where `lowest` can never be reached."""
         handle = self.get(fd)
-        if lowest >= self.open_max:
+        if lowest >= NUMBER_MAX:
             raise WasiError(Errno.INVAL)
         return self.insert(handle, lowest)
 
     def dup2(self, fd: int, onto: int) -> None:
         """`onto` stands for what `fd` stands for; what it was before is closed."""
         handle = self.get(fd)
-        if onto >= self.open_max:
+        if onto >= NUMBER_MAX:
             raise WasiError(Errno.BADF)
         if fd == onto:
             return

@@ -1,0 +1,327 @@
+"""One process of a job: a wasmtime instance in a thread, its descriptors and signals."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import wasmtime
+
+from magicrune.backends.wasi import wasi_abi
+from magicrune.backends.wasi.binding import current
+from magicrune.backends.wasi.wasi_abi import Errno, ProcessEnded, WasiError
+from magicrune.observation import EventKind
+
+if TYPE_CHECKING:
+    from magicrune.backends.wasi.fdtable import FdTable
+    from magicrune.backends.wasi.job import Job
+    from magicrune.backends.wasi.linear import LinearMemory
+    from magicrune.backends.wasi.programs import Program
+    from magicrune.backends.wasi.vfs import Vfs
+
+SIGINT, SIGABRT, SIGFPE, SIGKILL, SIGSEGV, SIGTERM = 2, 6, 8, 9, 11, 15
+_SIGNAL_MAX = 64
+_IGNORED_BY_DEFAULT = frozenset({17, 18, 23, 28})  # CHLD CONT URG WINCH, as on Linux
+_STOPPING = frozenset({19, 20, 21, 22})  # STOP TSTP TTIN TTOU
+DEFAULT, IGNORE, CATCH = 0, 1, 2  # host.h: MR_SIG_*
+
+_TRAPS = {
+    # The signal that the same fault would bring on Linux, so that a shell's $? agrees.
+    wasmtime.TrapCode.STACK_OVERFLOW: (SIGSEGV, "stack overflow"),
+    wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS: (SIGSEGV, "memory access out of bounds"),
+    wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS: (SIGSEGV, "table access out of bounds"),
+    wasmtime.TrapCode.INDIRECT_CALL_TO_NULL: (SIGSEGV, "indirect call to null"),
+    wasmtime.TrapCode.BAD_SIGNATURE: (SIGSEGV, "indirect call of another type"),
+    wasmtime.TrapCode.INTEGER_OVERFLOW: (SIGFPE, "integer overflow"),
+    wasmtime.TrapCode.INTEGER_DIVISION_BY_ZERO: (SIGFPE, "integer division by zero"),
+    wasmtime.TrapCode.BAD_CONVERSION_TO_INTEGER: (SIGFPE, "bad conversion to integer"),
+    wasmtime.TrapCode.UNREACHABLE: (SIGABRT, "unreachable code (abort)"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a process is to run: a program from its start, or a fork's continuation."""
+
+    program: Program
+    args: list[bytes]
+    env: list[bytes]
+    cwd: bytes
+    entry: str = "_start"
+    argument: int | None = None
+    parent: Process | None = None
+    """Whose memory and stack pointer a fork takes over."""
+
+
+class Process:
+    """Implements wasi_abi.Process and linear.MemoryOwner."""
+
+    def __init__(self, job: Job, pid: int, ppid: int, fds: FdTable, start: Start) -> None:
+        self.job = job
+        self.pid = pid
+        self.ppid = ppid
+        self.fds = fds
+        self.start = start
+        self.memory: LinearMemory | None = None
+        self.image = start.program.image
+        self.status: int | None = None
+        """Exit status 0-255 once ended."""
+        self.killed_by: int | None = None
+        self.actions: dict[int, int] = {}
+        self.pending: list[int] = []
+        self.children_cpu_ns = 0
+        self.cpu_ns = 0
+        self.turn = threading.Lock()
+        self.turn.acquire()
+        self.turn_started_ns = 0
+        self.ready: Callable[[], bool] | None = None
+        self.wake_ns: int | None = None
+        self.woken = False
+        self.replacement: Start | None = None
+        self._cpu_at_turn = 0
+        self._store: wasmtime.Store | None = None
+        self._instance: wasmtime.Instance | None = None
+
+    # -- turn (job.py decides, these keep the books) ----------------------------------------
+
+    def is_runnable(self) -> bool:
+        """Whether it could go on now; remembers whether what it waits for has come."""
+        if self.ready is None or self.killed_by is not None:
+            return True
+        self.woken = self.ready()
+        if self.woken or self.pending:
+            return True
+        return self.wake_ns is not None and time.monotonic_ns() >= self.wake_ns
+
+    def take_turn(self) -> None:
+        self.ready = None
+        self._cpu_at_turn = time.thread_time_ns()
+        self.turn_started_ns = time.monotonic_ns()
+
+    def turn_cpu_ns(self) -> int:
+        return time.thread_time_ns() - self._cpu_at_turn
+
+    def excuse_cpu(self, spent_ns: int) -> None:
+        """CPU time of this turn that was not spent for the job."""
+        self._cpu_at_turn += spent_ns
+
+    def end_turn(self) -> None:
+        used = self.turn_cpu_ns()
+        self.cpu_ns += used
+        self.job.cpu_done_ns += used
+        self._cpu_at_turn += used
+
+    # -- life -------------------------------------------------------------------------------
+
+    def launch(self) -> None:
+        """Makes the instance (in the calling thread) and the thread that will run it.
+
+        Raises WasiError(NOMEM) where the job's memory limit does not allow it.
+        """
+        self._build(self.start)
+        self.job.enter(self)
+        threading.Thread(target=self._live, name=f"wasi-{self.pid}", daemon=True).start()
+
+    def _live(self) -> None:
+        self.turn.acquire()
+        self.take_turn()
+        current.process = self
+        try:
+            self._run()
+        except ProcessEnded:
+            pass
+        except BaseException as error:  # noqa: BLE001 - reported as ours, from the run()
+            self.job.fail(error)
+        finally:
+            current.process = None
+            self._end()
+
+    def _end(self) -> None:
+        try:
+            self.fds.close_all()
+            self._drop()
+        except BaseException as error:  # noqa: BLE001 - the turn must pass on regardless
+            self.job.fail(error)
+        if self.status is None:
+            self.status = 128 + (self.killed_by or SIGKILL)
+        self.job.leave(self)
+
+    def _run(self) -> None:
+        while True:
+            self._call()
+            replacement, self.replacement = self.replacement, None
+            if replacement is None:
+                return
+            self.start = replacement
+            self.image = replacement.program.image
+            self._drop()
+            try:
+                self._build(replacement)
+            except WasiError:
+                self.say("cannot start: out of memory")
+                self.status = 137
+                return
+
+    def _build(self, start: Start) -> None:
+        store = self.job.engine.make_store()
+        current.owner = self
+        try:
+            self._instance = start.program.prepared.instantiate(store)
+        except wasmtime.WasmtimeError as error:
+            self.memory = None
+            raise WasiError(Errno.NOMEM) from error
+        finally:
+            current.owner = None
+        self._store = store
+        if start.parent is not None:
+            self._continue_from(start.parent)
+
+    def _continue_from(self, parent: Process) -> None:
+        assert self._instance is not None
+        assert self._store is not None
+        assert self.memory is not None
+        assert parent.memory is not None
+        exports: Any = self._instance.exports(self._store)
+        missing = parent.memory.size - self.memory.size
+        if missing > 0 and not _grow(exports["memory"], self._store, missing):
+            self._drop()
+            raise WasiError(Errno.NOMEM)
+        self.memory.copy_from(parent.memory)
+        exports["__stack_pointer"].set_value(self._store, parent.stack_pointer())
+
+    def stack_pointer(self) -> Any:
+        assert self._instance is not None
+        assert self._store is not None
+        exports: Any = self._instance.exports(self._store)
+        return exports["__stack_pointer"].value(self._store)
+
+    def _call(self) -> None:
+        assert self._instance is not None
+        assert self._store is not None
+        exports: Any = self._instance.exports(self._store)
+        entry = exports[self.start.entry]
+        arguments = () if self.start.argument is None else (self.start.argument,)
+        try:
+            entry(self._store, *arguments)
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
+            if self.job.over is not None or self.killed_by is not None:
+                raise ProcessEnded from None
+            if self.status is None and self.replacement is None:
+                self._trapped(error)
+        else:
+            if self.status is None:
+                self.status = 0
+
+    def _trapped(self, error: Exception) -> None:
+        code: Any = getattr(error, "trap_code", None)
+        self.killed_by, reason = _TRAPS.get(code, (SIGABRT, "fault"))
+        self.record(EventKind.TRAP, reason=reason, program=self.name())
+        self.say(f"wasm trap: {reason}")
+        self.status = 128 + self.killed_by
+
+    def _drop(self) -> None:
+        """Closes the instance; its memory goes back to the job."""
+        self._instance = None
+        self.memory = None
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()
+
+    def name(self) -> str:
+        first = self.start.args[0] if self.start.args else b"?"
+        return first.decode(errors="replace")
+
+    def say(self, message: str) -> None:
+        """Writes a line to the process's own stderr, if it has one."""
+        try:
+            self.fds.get(2).write(memoryview(f"{self.name()}: {message}\n".encode()))
+        except WasiError:
+            return  # closed, or a full disk: nobody to tell
+
+    # -- MemoryOwner --------------------------------------------------------------------------
+
+    def charge_memory(self, delta: int) -> bool:
+        return self.job.charge_memory(delta)
+
+    def attach_memory(self, memory: LinearMemory) -> None:
+        self.memory = memory
+
+    # -- wasi_abi.Process ---------------------------------------------------------------------
+
+    @property
+    def vfs(self) -> Vfs:
+        return self.job.vfs
+
+    @property
+    def args(self) -> list[bytes]:
+        return self.start.args
+
+    @property
+    def env(self) -> list[bytes]:
+        return self.start.env
+
+    def wait_until(self, ready: Callable[[], bool], timeout_ns: int | None) -> bool:
+        if ready():
+            return True
+        wake = None if timeout_ns is None else time.monotonic_ns() + timeout_ns
+        self._check_signals()
+        woken = self.job.pass_turn(self, ready, wake)
+        if self.job.over is not None or self.killed_by is not None:
+            raise ProcessEnded
+        if not woken:
+            self._check_signals()
+        return woken
+
+    def _check_signals(self) -> None:
+        if self.pending:
+            raise WasiError(Errno.INTR)
+
+    def exit(self, code: int) -> NoReturn:
+        self.status = code & 0xFF
+        raise ProcessEnded
+
+    def record(self, kind: EventKind, **detail: str | int) -> None:
+        self.job.recorder.record(kind, detail)
+
+    def clock_ns(self, clock_id: int) -> int:
+        if clock_id == wasi_abi.CLOCK_REALTIME:
+            return time.time_ns()
+        if clock_id == wasi_abi.CLOCK_MONOTONIC:
+            return time.monotonic_ns() - self.job.started_ns + 1_000_000_000
+        return self.cpu_ns + self.turn_cpu_ns()
+
+    def random(self, count: int) -> bytes:
+        return self.job.random(count)
+
+    def is_sensitive(self, path: str) -> bool:
+        return self.job.is_sensitive(path)
+
+    def raise_signal(self, number: int) -> None:
+        if not 0 < number <= _SIGNAL_MAX:
+            raise WasiError(Errno.INVAL)
+        self.receive(number)
+        if self.killed_by is not None:
+            raise ProcessEnded
+
+    def receive(self, number: int) -> None:
+        """A signal arrives: ignored, made pending for the shell, or deadly."""
+        action = DEFAULT if number == SIGKILL else self.actions.get(number, DEFAULT)
+        if action == CATCH:
+            self.pending.append(number)
+        elif action == IGNORE or (action == DEFAULT and number in _IGNORED_BY_DEFAULT):
+            return
+        elif number in _STOPPING:
+            raise WasiError(Errno.NOTSUP)  # job control: not in this lane
+        else:
+            self.killed_by = number
+
+
+def _grow(memory: Any, store: wasmtime.Store, missing: int) -> bool:
+    try:
+        memory.grow(store, -(-missing // 65536))
+    except wasmtime.WasmtimeError:
+        return False
+    return True

@@ -1,0 +1,55 @@
+"""The record of what a job did: capped for each kind, so that noise cannot hide signal."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+
+from magicrune.observation import Event, EventKind
+
+KEPT: dict[EventKind, int] = {
+    EventKind.EXEC: 300,
+    EventKind.OPEN_WRITE: 300,
+    EventKind.SENSITIVE: 100,
+    EventKind.CONNECT: 200,
+    EventKind.DENIED: 200,
+    EventKind.REMOVE: 100,
+    EventKind.LIMIT: 50,
+    EventKind.SIGNAL: 50,
+    EventKind.TRAP: 50,
+}
+"""How many different events of a kind are kept; all are counted. Enough to show a pattern,
+small enough (about 200 KB in all) to travel in a result."""
+
+_TEXT_MAX = 1024
+
+
+class Recorder:
+    """Keeps the first occurrence of each different event, and counts them all."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic_ns()
+        self._seen: set[tuple[EventKind, tuple[tuple[str, str | int], ...]]] = set()
+        self._kept: Counter[EventKind] = Counter()
+        self.events: list[Event] = []
+        self.counts: Counter[EventKind] = Counter()
+        self._dropped = False
+
+    def flooded(self) -> bool:
+        """Whether different events of some kind were more than are kept."""
+        return self._dropped
+
+    def record(self, kind: EventKind, detail: dict[str, str | int]) -> None:
+        """Notes one act. Text is cut at 1024 characters."""
+        self.counts[kind] += 1
+        cut = {k: v[:_TEXT_MAX] if isinstance(v, str) else v for k, v in detail.items()}
+        key = (kind, tuple(cut.items()))
+        if key in self._seen:
+            return
+        if self._kept[kind] >= KEPT[kind]:
+            self._dropped = True
+            return
+        self._seen.add(key)
+        self._kept[kind] += 1
+        at_ms = (time.monotonic_ns() - self._started) // 1_000_000
+        self.events.append(Event(at_ms, kind, cut))
