@@ -135,3 +135,10 @@ class JsonInvalid(RequestInvalid):
     """The bytes are not the JSON that we accept (exit 1)."""
 
     code = "MR-1002"
+
+
+class LedgerUnusable(LedgerFailed):
+    """The ledger is damaged, read-only, not ours or of a newer version: a retry is no help."""
+
+    code = "MR-4305"
+    retryable = False
