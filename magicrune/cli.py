@@ -144,10 +144,13 @@ def _dispatch(arguments: list[str]) -> int:
 def _terminable() -> Iterator[None]:
     """SIGTERM and SIGHUP unwind the stack instead of ending the process on the spot."""
 
+    kept: dict[int, Any] = {}
+
     def stop(number: int, _frame: FrameType | None) -> None:
+        for each in kept:  # one is enough: a second must not disturb the unwinding
+            signal.signal(each, signal.SIG_IGN)
         raise Terminated(number)
 
-    kept: dict[int, Any] = {}
     # Only the main thread may set handlers (a test may call main() from another one), and a
     # signal that the caller ignores (nohup) stays ignored.
     with contextlib.suppress(ValueError):
@@ -157,8 +160,8 @@ def _terminable() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
+        for each, handler in kept.items():
+            signal.signal(each, handler)
 
 
 def _usage_error(error: click.ClickException) -> CliUsage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import dataclass
@@ -68,7 +69,12 @@ class _Wish:
     metavar="SECONDS",
     help="Wall time, 1 to 60, instead of the request's; never more than the policy's.",
 )
-@click.option("--seed", type=int, help="Seed of the run, instead of the request's.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    metavar="NUMBER",
+    help="Seed of the run, instead of the request's.",
+)
 @click.option(
     "--out",
     type=click.Path(),
@@ -93,7 +99,7 @@ class _Wish:
     show_default=True,
     help="One JSON document, or a report to read.",
 )
-def exec_command(  # noqa: PLR0917 - one parameter an option, as click passes them
+def exec_command(
     source: str,
     policy: str | None,
     timeout: int | None,
@@ -143,7 +149,8 @@ def _answer(wish: _Wish, sink: Sink) -> int:
     if wish.dry_run:
         from magicrune.pipeline import rehearse
 
-        sink.write(rehearse(request, policy, backend, seed=wish.seed, timeout_sec=wish.timeout))
+        would = rehearse(request, policy, backend, seed=wish.seed, timeout_sec=wish.timeout)
+        sink.write(json.dumps(would).encode() + b"\n")
         return 0
     from magicrune.ledger import Ledger
     from magicrune.locations import state_dir
@@ -163,7 +170,7 @@ def _answer(wish: _Wish, sink: Sink) -> int:
             timeout_sec=wish.timeout,
         )
     document = to_json(result)
-    sink.write(_report(result) if wish.human else document.rstrip(b"\n") + b"\n")
+    sink.write(_report(result) if wish.human else document)
     _summarise(result, wish)
     return exit_code(result)
 
@@ -176,11 +183,15 @@ def _report(result: SpellResult) -> bytes:
 
 def _summarise(result: SpellResult, wish: _Wish) -> None:
     """A few lines for a person, where one is likely to look."""
-    if wish.human or not sys.stderr.isatty():
+    if wish.human or not _is_watched():
         return
     from magicrune.cli_report import summary
 
     print(summary(result), file=sys.stderr, end="", flush=True)
+
+
+def _is_watched() -> bool:
+    return sys.stderr.isatty()
 
 
 def _forced_backend(chosen: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from magicrune.errors import MagicRuneError, OutputFailed
+from magicrune.fault import error_document
 
 PROGRAM = "magicrune"
 COMPLETE_VARIABLE = "_MAGICRUNE_COMPLETE"
@@ -125,14 +126,5 @@ def write_stdout(document: bytes) -> None:
 
 
 def error_bytes(error: MagicRuneError) -> bytes:
-    """``{"error": {code, message, where, hint, retryable}}`` and a newline."""
-    document = {
-        "error": {
-            "code": error.code,
-            "message": error.message,
-            "where": error.where,
-            "hint": error.hint,
-            "retryable": error.retryable,
-        }
-    }
-    return json.dumps(document).encode() + b"\n"
+    """``{"error": {code, message, where, hint, retryable}, "run_id"}`` and a newline."""
+    return json.dumps(error_document(error)).encode() + b"\n"

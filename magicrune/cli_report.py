@@ -18,7 +18,9 @@ def summary(result: SpellResult) -> str:
     lines = [_headline(result)]
     lines += [f"  {_line(why)}" for why in _reasons(result)]
     if result.timings:
-        phases = "  ".join(f"{name} {ms:.1f} ms" for name, ms in result.timings.items())
+        phases = "  ".join(
+            f"{name.removesuffix('_ms')} {ms:.1f} ms" for name, ms in result.timings.items()
+        )
         lines.append(f"  timings: {_line(phases)}")
     if result.quarantine:
         lines.append(f"  output withheld: magicrune quarantine show {_line(result.run_id)}")
@@ -34,7 +36,7 @@ def report(result: SpellResult) -> str:
         ("stderr", result.stderr, result.stderr_trunc),
     ):
         if text:
-            encoding = getattr(result, f"{name}_encoding", "utf-8")
+            encoding = getattr(result, f"{name}_encoding")
             kind = "" if encoding == "utf-8" else f" ({encoding})"
             parts.append(f"--- {name}{kind}{', cut' if cut else ''} ---\n{_block(text)}")
     for artifact in result.artifacts:
@@ -43,7 +45,7 @@ def report(result: SpellResult) -> str:
 
 
 def _headline(result: SpellResult) -> str:
-    how = str(result.ending)
+    how = result.ending.value
     if result.exit_code is not None:
         how += f", exit code {result.exit_code}"
     if not result.executed:

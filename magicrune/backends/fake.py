@@ -112,7 +112,7 @@ def _observation(script: object) -> Observation:
         usage=usage,
         enforcement=readings,
         image_digest=None,
-        timings={"run": usage.wall_ms},
+        timings={"run_ms": usage.wall_ms},
         **flags,
     )
 
