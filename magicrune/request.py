@@ -117,6 +117,10 @@ class FileEntry(BaseModel):
         """The bytes of the file."""
         return binascii.a2b_base64(self.content_b64)
 
+    def size(self) -> int:
+        """Bytes of the content, without decoding it."""
+        return len(self.content_b64) // 4 * 3 - self.content_b64[-2:].count("=")
+
 
 def _check_files(value: tuple[FileEntry, ...]) -> tuple[FileEntry, ...]:
     if len(value) > MAX_FILES:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from magicrune.admission import Grant
     from magicrune.netrule import NetRule
+    from magicrune.request import SpellRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +73,58 @@ class ContainerSpec:
     image: str | None = None
     sensitive: tuple[str, ...] = field(default=())
     """Globs (magicrune.pathrule) of paths whose reading is reported as `sensitive`."""
+
+
+FIXED_ENV = (
+    ("HOME", "/workspace"),
+    ("HOSTNAME", "magicrune"),
+    ("LANG", "C.UTF-8"),
+    ("LC_ALL", "C.UTF-8"),
+    ("LOGNAME", "nobody"),
+    ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+    ("SHELL", "/bin/sh"),
+    ("SOURCE_DATE_EPOCH", "0"),
+    ("TMPDIR", "/tmp"),  # noqa: S108 - the sandbox's own
+    ("TZ", "UTC"),
+    ("USER", "nobody"),
+)
+"""The same on every machine and every day: a deterministic job has one output."""
+
+
+def plan(request: SpellRequest, grant: Grant, *, run_id: str, seed: int | None) -> ContainerSpec:
+    """The sandbox for `request` under `grant`. Pure; `seed` is the one that counts.
+
+    Without a seed the job sees 0. Of the request only what to run, its input and its files
+    are taken; all that is a permission comes from the grant.
+    """
+    seen = 0 if seed is None else seed
+    env = dict(grant.env)
+    env.update(FIXED_ENV)
+    env["MAGICRUNE_RUN_ID"] = run_id
+    env["MAGICRUNE_SEED"] = str(seen)
+    env["PYTHONHASHSEED"] = str(seen % 2**32)  # CPython takes 0 to 4294967295
+    return ContainerSpec(
+        run_id=run_id,
+        argv=("sh", "-c", request.cmd),
+        env=tuple(sorted(env.items())),
+        stdin=request.stdin.encode(),
+        files=tuple(FileInput(entry.path, entry.content()) for entry in request.files),
+        cwd=_working_directory(grant),
+        mounts=(
+            *(Mount(path, writable=True) for path in grant.writable),
+            *(Mount(path, writable=False) for path in grant.readonly),
+        ),
+        limits=grant.limits,
+        net=grant.net,
+        seed=seed,
+        image=grant.image,
+        sensitive=grant.sensitive,
+    )
+
+
+def _working_directory(grant: Grant) -> str:
+    """/workspace where it is granted; else what is granted first; else the root."""
+    trees = (*grant.writable, *grant.readonly)
+    if "/workspace" in trees or not trees:
+        return "/workspace" if trees else "/"
+    return trees[0]
