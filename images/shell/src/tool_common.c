@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tool.h"
+#include "tool_text.h"
 
 const char *tool_name = "sh";
 
@@ -26,7 +26,8 @@ static void warn_text(const char *fmt, va_list ap) {
     }
     va_end(again);
     text[total - 1] = '\n';
-    fflush(stdout);
+    fflush(stdout); /* so that `2>&1` keeps the order */
+    out_flush_live();
     for (size_t done = 0; done < total;) {
         ssize_t n = write(STDERR_FILENO, text + done, total - done);
         if (n <= 0) break;

@@ -24,7 +24,7 @@ static int by_start(const void *a, const void *b) {
 
 static const char *range_end(const char *s, size_t *v, const char *what, const char *whole) {
     for (*v = 0; *s >= '0' && *s <= '9'; s++) {
-        if (*v > (SIZE_MAX - 9) / 10) tool_die(1, "%s number '%s' is too large", what, whole);
+        if (*v > (SIZE_MAX - 9) / 10) usage_die(1, "%s number '%s' is too large", what, whole);
         *v = *v * 10 + (size_t)(*s - '0');
     }
     return s;
@@ -42,16 +42,16 @@ static void ranges_parse(struct cut *c, const char *list) {
             const char *at = ++s;
             s = range_end(s, &r.hi, what, list);
             int has_hi = s > at;
-            if (!has_lo && !has_hi) tool_die(1, "invalid range with no endpoint: -");
+            if (!has_lo && !has_hi) usage_die(1, "invalid range with no endpoint: -");
             if (!has_lo) r.lo = 1;
             if (!has_hi) r.hi = SIZE_MAX;
-            if (r.lo > r.hi && r.lo > 0) tool_die(1, "invalid decreasing range");
+            if (r.lo > r.hi && r.lo > 0) usage_die(1, "invalid decreasing range");
         } else {
-            if (!has_lo && !*list) tool_die(1, c->by_field ? "fields are numbered from 1" : "byte/character positions are numbered from 1");
+            if (!has_lo && !*list) usage_die(1, c->by_field ? "fields are numbered from 1" : "byte/character positions are numbered from 1");
             r.hi = r.lo;
         }
-        if (*s && *s != ',' && *s != ' ' && *s != '\t') tool_die(1, "invalid %s value '%s'", what, s);
-        if (r.lo == 0) tool_die(1, c->by_field ? "fields are numbered from 1" : "byte/character positions are numbered from 1");
+        if (*s && *s != ',' && *s != ' ' && *s != '\t') usage_die(1, "invalid %s '%s'", c->by_field ? "field value" : "byte/character position", s);
+        if (r.lo == 0) usage_die(1, c->by_field ? "fields are numbered from 1" : "byte/character positions are numbered from 1");
         c->ranges = xrealloc(c->ranges, sizeof *c->ranges * (c->n + 1));
         c->ranges[c->n++] = r;
         if (!*s) break;
@@ -132,12 +132,12 @@ int tool_cut(int argc, char **argv) {
     int c, status = 0, delim_given = 0;
     while ((c = opts_next(&o, "b:c:f:d:nsz", longs)) != OPT_END) switch (c) {
         case 'b': case 'c': case 'f':
-            if (list) tool_die(1, "only one list may be specified");
+            if (list) usage_die(1, "only one list may be specified");
             list = o.arg;
             cut.by_field = c == 'f';
             break;
         case 'd':
-            if (*o.arg && o.arg[1]) tool_die(1, "the delimiter must be a single character");
+            if (*o.arg && o.arg[1]) usage_die(1, "the delimiter must be a single character");
             cut.delim = *o.arg;
             delim_given = 1;
             break;
@@ -151,10 +151,10 @@ int tool_cut(int argc, char **argv) {
         case 'n': break;
         default: return c == OPT_HELP ? 0 : 1;
         }
-    if (!list) tool_die(1, "you must specify a list of bytes, characters, or fields");
-    if (delim_given && !cut.by_field) tool_die(1, "an input delimiter may be specified only when operating on fields");
+    if (!list) usage_die(1, "you must specify a list of bytes, characters, or fields");
+    if (delim_given && !cut.by_field) usage_die(1, "an input delimiter may be specified only when operating on fields");
     if (cut.only_delimited && !cut.by_field)
-        tool_die(1, "suppressing non-delimited lines makes sense\n\tonly when operating on fields");
+        usage_die(1, "suppressing non-delimited lines makes sense\n\tonly when operating on fields");
     ranges_parse(&cut, list);
     if (cut.complement) ranges_complement(&cut);
     if (!cut.out_delim && cut.by_field) cut.out_delim = &cut.delim, cut.out_delim_len = 1;

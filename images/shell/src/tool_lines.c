@@ -104,8 +104,15 @@ int reader_close(struct reader *r, const char *name) {
     return -1;
 }
 
+static struct out *live; /* the one on stdout, while it is open */
+
+void out_flush_live(void) {
+    if (live && live->len) out_flush(live);
+}
+
 void out_start(struct out *o, int fd, int exits) {
     *o = (struct out){.fd = fd, .exits = exits, .buf = xmalloc(IO_CHUNK)};
+    if (fd == STDOUT_FILENO) live = o;
 }
 
 static int out_report(int err, int status) {
@@ -169,6 +176,7 @@ void out_format(struct out *o, const char *fmt, ...) {
 
 int out_end(struct out *o, int status) {
     out_flush(o);
+    if (live == o) live = NULL;
     free(o->buf);
     o->buf = NULL;
     return o->err ? out_report(o->err, status) : status;

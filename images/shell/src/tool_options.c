@@ -1,5 +1,6 @@
 /* Option parsing with GNU's rules and messages, without getopt's global state, so that a tool
  * run inside the shell leaves nothing behind. */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <stdlib.h>
@@ -12,6 +13,17 @@ struct opts opts_start(int argc, char **argv) {
 
 static void bad_usage(void) {
     fprintf(stderr, "Try '%s --help' for more information.\n", tool_name);
+}
+
+_Noreturn void usage_die(int status, const char *fmt, ...) {
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    tool_warn("%s", text);
+    bad_usage();
+    exit(status);
 }
 
 static int about(const char *what) {

@@ -32,6 +32,8 @@ struct opts opts_start(int argc, char **argv);
 /* The next option's letter or code; OPT_BAD after a message; OPT_HELP after --help or --version
  * was answered (end with status 0). `shorts` is getopt's; a leading '+' stops at the first operand. */
 int opts_next(struct opts *o, const char *shorts, const struct longopt *longs);
+/* tool_die followed by GNU's "Try 'NAME --help'" line, for a wrong command line. */
+_Noreturn void usage_die(int status, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A number with GNU's size suffix (b, kB, K, KiB, M ...); 0 if it is one, -1 if not. */
 int size_parse(const char *s, int64_t *value);
 
@@ -76,6 +78,8 @@ static inline void out_byte(struct out *o, int c) {
     if (o->len == IO_CHUNK) out_flush(o);
     o->buf[o->len++] = (char)c;
 }
+/* Flushes the output on stdout that is being written, if any: messages keep their place. */
+void out_flush_live(void);
 /* Flushes and frees; returns status, or 141 / 1 with a message as out_check does. */
 int out_end(struct out *o, int status);
 

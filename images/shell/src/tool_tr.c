@@ -163,13 +163,13 @@ static void tr_plan(struct tr *t, int n, char **sets, int complement, int trunca
 }
 
 static void operands_check(struct tr *t, int n, char **operand) {
-    if (n == 0) tool_die(1, "missing operand");
+    if (n == 0) usage_die(1, "missing operand");
     int most = t->delete && !t->squeeze ? 1 : 2, least = t->delete == t->squeeze ? 2 : 1;
     if (n < least)
-        tool_die(1, t->delete ? "missing operand after '%s'\nTwo strings must be given when both deleting and squeezing repeats."
+        usage_die(1, t->delete ? "missing operand after '%s'\nTwo strings must be given when both deleting and squeezing repeats."
                               : "missing operand after '%s'\nTwo strings must be given when translating.", operand[n - 1]);
     if (n > most)
-        tool_die(1, n == 2 ? "extra operand '%s'\nOnly one string may be given when deleting without squeezing repeats."
+        usage_die(1, n == 2 ? "extra operand '%s'\nOnly one string may be given when deleting without squeezing repeats."
                            : "extra operand '%s'", operand[most]);
     t->translate = !t->delete && n == 2;
 }
