@@ -35,6 +35,14 @@ VIOLATION = "policy-violation"
 
 _PATH_MAX = 4096
 _HASH_HEADER = b"magicrune-output-1\n"
+_NO_OUTPUT: Mapping[str, Any] = {
+    "stdout": None,
+    "stdout_encoding": "utf-8",
+    "stderr": None,
+    "stderr_encoding": "utf-8",
+    "artifacts": (),
+    "artifacts_skipped": (),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +73,13 @@ def build_result(
     (milliseconds by phase) join those of the observation. Raises ResultInvalid where this
     does not make a result.
     """
-    red = verdict.colour == "red"
-    stdout, stdout_encoding = (None, "utf-8") if red else _as_text(observation.stdout)
-    stderr, stderr_encoding = (None, "utf-8") if red else _as_text(observation.stderr)
     if provenance.run_id != spec.run_id:
         raise ResultInvalid(f"of {provenance.run_id}, but {spec.run_id} was run", where="result")
+    withheld = verdict.colour == "red"
     return _validated(
         {
             **_provenance(provenance),
+            **(_NO_OUTPUT if withheld else _output(observation)),
             "attempt": attempt,
             "verdict": verdict.colour,
             "risk_score": verdict.score,
@@ -80,18 +87,12 @@ def build_result(
             "ending": observation.ending,
             "exit_code": observation.exit_code,
             "duration_ms": _rounded(observation.usage.wall_ms),
-            "stdout": stdout,
-            "stdout_encoding": stdout_encoding,
             "stdout_trunc": observation.stdout_truncated,
-            "stderr": stderr,
-            "stderr_encoding": stderr_encoding,
             "stderr_trunc": observation.stderr_truncated,
-            "withheld": red,
-            "quarantine": str(quarantine) if red and quarantine is not None else None,
+            "withheld": withheld,
+            "quarantine": str(quarantine) if withheld and quarantine is not None else None,
             "findings": _findings(verdict),
             "usage": _usage(observation.usage),
-            "artifacts": () if red else tuple(map(_artifact, observation.artifacts)),
-            "artifacts_skipped": () if red else _skipped(observation),
             "backend": observation.backend,
             "enforcement": _enforcement(observation),
             "image_digest": observation.image_digest,
@@ -126,18 +127,13 @@ def refusal_result(
             "ending": Ending.POLICY_DENIED,
             "exit_code": None,
             "duration_ms": 0.0,
-            "stdout": None,
-            "stdout_encoding": "utf-8",
+            **_NO_OUTPUT,
             "stdout_trunc": False,
-            "stderr": None,
-            "stderr_encoding": "utf-8",
             "stderr_trunc": False,
             "withheld": False,
             "quarantine": None,
             "findings": (finding,),
             "usage": None,
-            "artifacts": (),
-            "artifacts_skipped": (),
             "backend": backend,
             "enforcement": (),
             "image_digest": None,
@@ -190,9 +186,9 @@ def output_sha256(observation: Observation) -> str:
         b"none" if code is None else b"%d" % code,
         b"%d" % len(observation.artifacts),
     ]
-    named = sorted((_path_bytes(each.path), each) for each in observation.artifacts)
-    for path, artifact in named:
-        fields += [path, b"%d" % artifact.size, artifact.sha256.encode()]
+    for artifact in sorted(observation.artifacts, key=lambda each: _path_bytes(each.path)):
+        size, content_hash = b"%d" % artifact.size, artifact.sha256.encode()
+        fields += [_path_bytes(artifact.path), size, content_hash]
     for field in fields:
         digest.update(len(field).to_bytes(8, "big"))
         digest.update(field)
@@ -214,6 +210,19 @@ def _validated(fields: Mapping[str, Any]) -> SpellResult:
 
 def _provenance(provenance: Provenance) -> dict[str, Any]:
     return {name: getattr(provenance, name) for name in Provenance.__slots__}
+
+
+def _output(observation: Observation) -> dict[str, Any]:
+    stdout, stdout_encoding = _as_text(observation.stdout)
+    stderr, stderr_encoding = _as_text(observation.stderr)
+    return {
+        "stdout": stdout,
+        "stdout_encoding": stdout_encoding,
+        "stderr": stderr,
+        "stderr_encoding": stderr_encoding,
+        "artifacts": tuple(map(_artifact, observation.artifacts)),
+        "artifacts_skipped": _skipped(observation),
+    }
 
 
 def _as_text(data: bytes) -> tuple[str, Encoding]:

@@ -22,7 +22,7 @@ def check(spec: ContainerSpec, observation: Observation) -> Iterable[Finding]:
     hosts: set[str] = set()
     for event, destination in _intents(observation):
         host, port = destination.host, destination.port
-        if destination.is_loopback or _is_granted(spec, destination):
+        if is_granted(spec, destination):
             continue
         if (host, port) in seen or (port is None and host in hosts):
             continue
@@ -52,7 +52,10 @@ def _connected(event: Event) -> Destination:
     return Destination(str(host), int(port) if port is not None else None)
 
 
-def _is_granted(spec: ContainerSpec, destination: Destination) -> bool:
+def is_granted(spec: ContainerSpec, destination: Destination) -> bool:
+    """Whether a rule of the grant covers it, or it is the job's own loopback."""
+    if destination.is_loopback:
+        return True
     host, port = destination.host, destination.port
     if port is None:
         return any(rule.matches_host(host) for rule in spec.net)
