@@ -79,8 +79,11 @@ class FdTable:
             raise WasiError(Errno.BADF)
         if fd == onto:
             return
-        handle.acquire()
         before = self._handles.get(onto)
+        if before is None and len(self._handles) >= self.open_max:
+            self.on_limit("open_files")
+            raise WasiError(Errno.MFILE)
+        handle.acquire()
         self._handles[onto] = handle
         if before is not None:
             before.release()

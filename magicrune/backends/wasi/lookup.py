@@ -166,12 +166,16 @@ class _Walk:
         place = self.tree.path_of(self.here)
         if node is not self.here:
             place = f"{place}/{self.name}" if place != "/" else f"/{self.name}"
-            if self.slash and node is not None and not isinstance(node, Directory):
+            if self.slash and not self._may_end_in_slash(node):
                 raise LookupFailed(Errno.NOTDIR, place)
         found = Lookup(self.here, self.name, node, place)
         found.slash = self.slash
         found.links = self.links
         return found
+
+    def _may_end_in_slash(self, node: Node | None) -> bool:
+        """A link, where the entry itself is meant, is left to the call to refuse."""
+        return node is None or isinstance(node, Directory | Symlink)
 
     def _failed(self, errno: Errno, *, refused: bool = False) -> LookupFailed:
         rest = "/".join((self.name, *reversed(self.names)))

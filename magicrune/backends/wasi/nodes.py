@@ -82,8 +82,8 @@ class Directory(Node):
         del self._cookies[name]
         self._listing = None
 
-    def listing_after(self, cookie: int) -> list[tuple[int, str]]:
-        """Entries (cookie, name) that come after `cookie`.
+    def listing_after(self, cookie: int, count: int) -> list[tuple[int, str]]:
+        """At most `count` entries (cookie, name) that come after `cookie`.
 
         A cookie never changes while its entry lives and is never given again, so a
         listing in pieces neither skips nor repeats what was there all the time.
@@ -92,7 +92,8 @@ class Directory(Node):
             self._listing = (list(self._cookies.values()), list(self._cookies))
         cookies, names = self._listing
         start = bisect_right(cookies, cookie)
-        return list(zip(cookies[start:], names[start:], strict=True))
+        end = start + count
+        return list(zip(cookies[start:end], names[start:end], strict=True))
 
 
 class RegularFile(Node):

@@ -15,9 +15,9 @@ _ADVICE_MAX: Final = 5
 
 def fd_advise(process: Process, _memory: Memory, args: list[int]) -> int:
     """Advice about a file in memory changes nothing; it is only checked."""
-    fd, offset, length, advice = args
+    fd, _offset, _length, advice = args
     _file(process, fd)
-    if advice > _ADVICE_MAX or offset > abi.FILE_BYTES_MAX or length > abi.FILE_BYTES_MAX:
+    if advice > _ADVICE_MAX:
         raise WasiError(Errno.INVAL)
     return 0
 
@@ -81,7 +81,10 @@ def fd_filestat_get(process: Process, memory: Memory, args: list[int]) -> int:
 
 def fd_filestat_set_size(process: Process, _memory: Memory, args: list[int]) -> int:
     fd, size = args
-    _file(process, fd).resize(size)
+    handle = _file(process, fd)
+    if size > abi.FILE_BYTES_MAX:
+        raise WasiError(Errno.INVAL)
+    handle.resize(size)
     return 0
 
 

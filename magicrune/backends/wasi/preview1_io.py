@@ -156,8 +156,6 @@ def fd_readdir(process: Process, memory: Memory, args: list[int]) -> int:
     handle = process.fds.get(fd)
     if not isinstance(handle, DirectoryHandle):
         raise WasiError(Errno.BADF)
-    if handle.fdflags & abi.FDFLAG_NONBLOCK:
-        raise WasiError(Errno.BADF)
     window = memory.view(pointer, length)
     packed = _pack_entries(process, handle, cookie, length)
     window[: len(packed)] = packed
@@ -173,7 +171,7 @@ def _pack_entries(process: Process, handle: DirectoryHandle, cookie: int, room: 
     if cookie <= 1:
         above = process.vfs.parent_of(node) or node
         packed += abi.DIRENT.pack(2, above.ino, 2, abi.Filetype.DIRECTORY) + b".."
-    for following, name in node.listing_after(cookie):
+    for following, name in node.listing_after(cookie, room // abi.DIRENT.size + 1):
         if len(packed) >= room:
             break
         entry = node.entries[name]

@@ -69,7 +69,7 @@ def _open(process: Process, base: DirectoryHandle, at: Lookup, wish: _Wish) -> H
     if wish.oflags & abi.OFLAG_CREAT and wish.oflags & abi.OFLAG_EXCL:
         raise WasiError(Errno.EXIST)
     if isinstance(node, Symlink):
-        raise WasiError(Errno.NOTDIR if wish.oflags & abi.OFLAG_DIRECTORY else Errno.LOOP)
+        raise WasiError(Errno.LOOP)
     if isinstance(node, Directory):
         return _open_directory(process, base, at, node, wish)
     if wish.oflags & abi.OFLAG_DIRECTORY:

@@ -95,6 +95,8 @@ class Vfs(Tree):
         node = _existing(at)
         if isinstance(node, Directory):
             raise WasiError(Errno.ISDIR)
+        if at.slash:
+            raise WasiError(Errno.NOTDIR)
         self._check_change(at.parent)
         self._drop(at.parent, at.name, node)
 
@@ -141,10 +143,10 @@ class Vfs(Tree):
                 if here is node:
                     raise WasiError(Errno.INVAL)
                 here = self.parent_of(here)
-        elif isinstance(there, Directory):
-            raise WasiError(Errno.ISDIR)
         elif source.slash or target.slash:
             raise WasiError(Errno.NOTDIR)
+        elif isinstance(there, Directory):
+            raise WasiError(Errno.ISDIR)
         if isinstance(there, Directory) and there is not node and there.entries:
             raise WasiError(Errno.NOTEMPTY)
 

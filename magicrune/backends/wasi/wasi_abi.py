@@ -183,7 +183,7 @@ SUBSCRIPTION_FD: Final = Struct("<I")  # at 16: fd
 EVENT: Final = Struct("<QHBxxxxxQHxxxxxx")  # userdata, errno, type, nbytes, flags
 
 # Ceilings of ours.
-PATH_BYTES_MAX: Final = 4096  # PATH_MAX of Linux
+PATH_BYTES_MAX: Final = 4095  # PATH_MAX of Linux, without its NUL
 NAME_BYTES_MAX: Final = 255  # NAME_MAX of Linux
 SYMLINKS_MAX: Final = 40  # Linux: MAXSYMLINKS
 IOVECS_MAX: Final = 1024  # IOV_MAX of Linux
