@@ -26,8 +26,7 @@ _WNOHANG = 1
 
 def proc_fork(process: Process, _memory: LinearMemory, args: list[int]) -> int:
     job = process.job
-    if len(job.processes) >= job.spec.limits.pids:
-        job.hit("pids")
+    if not job.charge_process():
         raise WasiError(Errno.AGAIN)
     start = process.start
     continued = Start(

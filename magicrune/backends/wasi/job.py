@@ -144,6 +144,13 @@ class Job:
         self.memory_peak = max(self.memory_peak, self.memory_used)
         return True
 
+    def charge_process(self) -> bool:
+        """Whether one more process may be; ended ones count until they are waited for."""
+        if len(self.processes) >= self.spec.limits.pids:
+            self.hit("pids")
+            return False
+        return True
+
     def cpu_ns(self) -> int:
         """CPU time of all processes, the running one included; call with the turn."""
         running = self.running

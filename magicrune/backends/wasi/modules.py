@@ -148,7 +148,8 @@ def _image(section: bytes) -> bytes | None:
         if section[position : position + 2] != b"\x00\x41":
             return None
         offset, position = _leb(section, position + 2)
-        if section[position] != 0x0B or offset >= 1 << 31:
+        negative = section[position - 1] & 0x40  # i32.const is signed
+        if section[position] != 0x0B or negative:
             return None
         size, position = _leb(section, position + 1)
         end = offset + size

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from magicrune.backends.wasi.recorder import KEPT, Recorder
+from magicrune.observation import EventKind
+
+
+def test_same_events_are_kept_once_and_all_counted() -> None:
+    recorder = Recorder()
+    for _ in range(1000):
+        recorder.record(EventKind.OPEN_WRITE, {"path": "/tmp/a"})
+    assert len(recorder.events) == 1
+    assert recorder.counts[EventKind.OPEN_WRITE] == 1000
+    assert not recorder.flooded()
+
+
+def test_one_noisy_kind_does_not_crowd_out_another() -> None:
+    recorder = Recorder()
+    for number in range(10_000):
+        recorder.record(EventKind.OPEN_WRITE, {"path": f"/tmp/{number}"})
+    recorder.record(EventKind.SENSITIVE, {"path": "/workspace/.ssh/id", "op": "open"})
+    assert recorder.flooded()
+    assert len(recorder.events) == KEPT[EventKind.OPEN_WRITE] + 1
+    assert recorder.events[-1].kind is EventKind.SENSITIVE
+
+
+def test_long_text_is_cut() -> None:
+    recorder = Recorder()
+    recorder.record(EventKind.EXEC, {"argv": "x" * 100_000, "path": "/bin/x"})
+    assert len(str(recorder.events[0].detail["argv"])) == 1024
+
+
+def test_every_kind_has_a_ceiling() -> None:
+    assert set(KEPT) == set(EventKind)
