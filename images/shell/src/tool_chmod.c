@@ -26,12 +26,24 @@ static void tell(const struct change *ch, const char *path, int before, int afte
                old_text + 1, after, new_text + 1);
 }
 
+static void say_missing(const char *path) {
+    int error = errno;
+    struct stat st;
+
+    if (!lstat(path, &st) && S_ISLNK(st.st_mode)) {
+        tool_warn("cannot operate on dangling symlink %s", quoted(path));
+        return;
+    }
+    errno = error;
+    warn_cannot("access", path);
+}
+
 static bool change_one(const struct change *ch, const char *path, bool is_dir) {
     int before = path_mode(path), after;
 
     if (before < 0) {
         if (!ch->quiet)
-            warn_cannot("access", path);
+            say_missing(path);
         return false;
     }
     after = ch->reference >= 0 ? ch->reference : mode_apply(ch->spec, before, is_dir);

@@ -29,7 +29,8 @@ const char *marked(const char *name);
 /* "name: cannot ACT 'path': reason" from errno. */
 void warn_cannot(const char *act, const char *path);
 /* Asks on stderr, reads a line from stdin; true for an answer that starts with y or Y. */
-bool ask(const char *fmt, ...);
+bool ask(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+bool ask_answer(void);                                /* the reading alone */
 
 char *path_join(const char *dir, const char *name);
 const char *path_base(const char *path);              /* last component, slashes kept */

@@ -75,19 +75,24 @@ void warn_cannot(const char *act, const char *path) {
     tool_warn("cannot %s %s: %s", act, quoted(path), strerror(errno));
 }
 
-bool ask(const char *fmt, ...) {
-    va_list ap;
+bool ask_answer(void) {
     char c, first = 0;
 
+    /* Byte by byte: the rest of stdin may be meant for somebody else. */
+    while (read(STDIN_FILENO, &c, 1) == 1 && c != '\n')
+        if (!first) first = c;
+    return first == 'y' || first == 'Y';
+}
+
+bool ask(const char *fmt, ...) {
+    va_list ap;
+
+    fflush(stdout);
     fprintf(stderr, "%s: ", tool_name);
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);
     va_end(ap);
-    /* Byte by byte: the rest of stdin may be meant for somebody else. */
-    while (read(STDIN_FILENO, &c, 1) == 1 && c != '\n')
-        if (!first)
-            first = c;
-    return first == 'y' || first == 'Y';
+    return ask_answer();
 }
 
 bool targets_find(struct targets *t, char **operands, int count, const char *dir, bool no_dir) {

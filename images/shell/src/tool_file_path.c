@@ -94,7 +94,7 @@ char *link_target(const char *path) {
 
 /* Replaces the rest of the walk by target + "/" + rest. */
 static char *splice(char *target, char *rest_owner, const char *rest) {
-    char *out = path_join(target, rest);
+    char *out = *rest ? path_join(target, rest) : xstrdup(target);
 
     free(target);
     free(rest_owner);

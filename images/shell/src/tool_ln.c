@@ -1,5 +1,6 @@
 /* ln, readlink, realpath. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,7 +85,7 @@ static bool link_one(const struct linking *l, const char *target, const char *li
         return false;
     if (l->symbolic && l->relative)
         spelled = relative_target(target, link);
-    result = l->symbolic ? symlink(spelled ? spelled : target, link) : linkat(-1, target, -1, link, 0);
+    result = l->symbolic ? symlink(spelled ? spelled : target, link) : linkat(AT_FDCWD, target, AT_FDCWD, link, 0);
     if (result)
         tool_warn(l->symbolic ? "failed to create symbolic link %s: %s"
                               : "failed to create hard link %s: %s",

@@ -39,8 +39,7 @@ static bool make_path(const struct making *m, const char *path) {
     size_t n = path_trim(copy), i = strspn(copy, "/");
     bool ok = true;
 
-    copy[n] = '\0';
-    while (ok && m->parents && copy[i += strcspn(copy + i, "/")]) {
+    while (ok && m->parents && (i += strcspn(copy + i, "/")) < n) {
         copy[i] = '\0';
         ok = make_one(m, copy, false);
         copy[i] = '/';
@@ -82,14 +81,14 @@ int tool_mkdir(int argc, char **argv) {
     return status;
 }
 
-static bool unmake(const char *path, bool verbose, bool quiet) {
+static bool unmake(const char *path, const char *what, bool verbose, bool quiet) {
     if (verbose)
         printf("rmdir: removing directory, %s\n", quoted(path));
     if (!rmdir(path))
         return true;
     if (quiet && (errno == ENOTEMPTY || errno == EEXIST))
         return true;
-    tool_warn("failed to remove %s: %s", quoted(path), strerror(errno));
+    tool_warn("failed to remove %s%s: %s", what, quoted(path), strerror(errno));
     return false;
 }
 
@@ -102,7 +101,7 @@ static bool unmake_parents(const char *path, bool verbose, bool quiet) {
         while (slash > copy && slash[-1] == '/')
             slash--;
         *slash = '\0';
-        ok = *copy == '\0' || unmake(copy, verbose, quiet);
+        ok = *copy == '\0' || unmake(copy, "directory ", verbose, quiet);
     }
     free(copy);
     return ok;
@@ -127,7 +126,7 @@ int tool_rmdir(int argc, char **argv) {
     if (!o.operands)
         return usage_error("missing operand");
     for (int i = 1; i <= o.operands; i++)
-        if (!unmake(argv[i], verbose, quiet) || (parents && !unmake_parents(argv[i], verbose, quiet)))
+        if (!unmake(argv[i], "", verbose, quiet) || (parents && !unmake_parents(argv[i], verbose, quiet)))
             status = 1;
     return status;
 }

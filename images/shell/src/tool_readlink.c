@@ -78,7 +78,7 @@ int tool_realpath(int argc, char **argv) {
         if (text)
             printf("%s%c", text, end);
         else if (!quiet)
-            tool_warn_errno(argv[i]);
+            tool_warn_errno(*argv[i] ? argv[i] : "''");
         if (!text)
             status = 1;
         free(text);

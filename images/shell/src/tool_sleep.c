@@ -1,6 +1,5 @@
 /* sleep, timeout. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

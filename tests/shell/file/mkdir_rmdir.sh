@@ -1,0 +1,11 @@
+# mkdir and rmdir: parents, modes, messages, statuses.
+exec 2>&1
+mkdir a; echo $?; mkdir a; echo $?; mkdir -p a; echo $?; mkdir x/y; echo $?
+mkdir -p p/q/r p/s//t/; echo $?; ls -R p
+mkdir -m 700 m; mkdir -m u=rwx,go= n; mkdir --mode=1777 o; mkdir -m a-w w; stat -c '%a %n' m n o w
+mkdir -pv v/w v; mkdir -v v2; echo f > f; mkdir -p f/g; echo $?; mkdir f; echo $?; mkdir -p f; echo $?
+mkdir -m zz bad; echo $?; mkdir; echo $?; mkdir -- -d; ls -d -- -d; rmdir -- -d
+mkdir d1 f d2; echo $?; ls -d d1 d2
+rmdir p; echo $?; rmdir nope; echo $?; rmdir f; echo $?; rmdir p/q/r; echo $?
+rmdir -p p/s/t; echo $?; rmdir --ignore-fail-on-non-empty v; echo $?; rmdir -v v/w v; echo $?
+mkdir -p z/y/x; rmdir -pv z/y/x; echo $?; rmdir; echo $?; mkdir a/; echo $?; mkdir t/; rmdir t/; echo $?
