@@ -165,7 +165,7 @@ def _check_names(run_id: str, attempt: str) -> None:
 def _failures(where: Path) -> Iterator[None]:
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         raise QuarantineFailed(f"quarantine: {reason}", where=str(where)) from error
 
