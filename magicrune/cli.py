@@ -63,9 +63,9 @@ class _Commands(click.Group):
 def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
         return
-    from magicrune.version import version
+    from magicrune.version import __version__
 
-    click.echo(f"{PROGRAM} {version()}")
+    click.echo(f"{PROGRAM} {__version__}")
     ctx.exit()
 
 
