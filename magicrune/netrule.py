@@ -5,6 +5,7 @@ Syntax and every decision about it stand in docs/policy.md, "Network entries".
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -19,7 +20,6 @@ from magicrune.hosts import (
     ends_in_number,
     parse_destination,
     read_ipv6,
-    read_loose_ipv4,
     short,
     split_port,
 )
@@ -225,16 +225,13 @@ def _network(address: Address, length: int) -> Network:
 
 def _read_plain_ipv4(text: str) -> IPv4Address:
     try:
-        address = IPv4Address(text)
+        return IPv4Address(text)
     except ValueError:
-        meant = None
-        if text.isascii() and len(text) <= MAX_TEXT:
-            meant = read_loose_ipv4(text.lower().removesuffix("."))
-        hint = f"write {meant}" if meant is not None else ""
+        hint = ""
+        with contextlib.suppress(PatternInvalid):
+            meant = canonical_host(text)
+            hint = f"write {meant}" if isinstance(meant, IPv4Address) else ""
         raise PatternInvalid(f"{short(text)} is not a plain IPv4 address", hint=hint) from None
-    if str(address) != text:  # digits of other scripts
-        raise PatternInvalid(f"{short(text)} is not a plain IPv4 address", hint=f"write {address}")
-    return address
 
 
 def _check_reachable(network: Network, text: str) -> None:
