@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,9 @@ from magicrune.cli_output import Sink, Stdout, error_bytes, open_sink
 from magicrune.errors import CliUsage, MagicRuneError
 
 if TYPE_CHECKING:
+    from magicrune.backends.base import Backend
+    from magicrune.policy import Policy
+    from magicrune.request import SpellRequest
     from magicrune.result import SpellResult
 
 _EPILOG = """
@@ -138,36 +143,34 @@ def exec_command(
 
 
 def _answer(wish: _Wish, sink: Sink) -> int:
-    # No plugin that happens to be installed looks at requests; and looking for some is slow.
-    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-    # Imports make many objects and no garbage: collecting meanwhile costs a tenth of them.
-    gc.disable()
-    from magicrune.backends.select import choose
-    from magicrune.policy import find_policy, load_policy
-    from magicrune.request import parse_request
-    from magicrune.strictjson import read_limited
+    with _quick_start():
+        from magicrune.backends.select import choose
+        from magicrune.pipeline import rehearse
+        from magicrune.policy import find_policy, load_policy
+        from magicrune.request import parse_request
+        from magicrune.strictjson import read_limited
 
     data = read_limited(sys.stdin.buffer if wish.source == "-" else wish.source)
     request = parse_request(data, strict=wish.strict)
     policy = load_policy(find_policy(wish.policy))
     backend = choose(wish.backend, policy.runtime.backends)
     if wish.dry_run:
-        from magicrune.pipeline import rehearse
-
         would = rehearse(request, policy, backend, seed=wish.seed, timeout_sec=wish.timeout)
         sink.write(json.dumps(would).encode() + b"\n")
         return 0
+    result = _execute(wish, request, policy, backend)
+    return _tell(result, wish, sink)
+
+
+def _execute(wish: _Wish, request: SpellRequest, policy: Policy, backend: Backend) -> SpellResult:
     from magicrune.ledger import Ledger
     from magicrune.locations import state_dir
-    from magicrune.pipeline import execute, exit_code
+    from magicrune.pipeline import execute
     from magicrune.quarantine import Quarantine
-    from magicrune.result import to_json
 
-    gc.enable()
-    gc.freeze()
     state = state_dir()
     with Ledger(state / "ledger.sqlite3") as ledger:
-        result = execute(
+        return execute(
             request,
             policy,
             backend,
@@ -176,10 +179,29 @@ def _answer(wish: _Wish, sink: Sink) -> int:
             seed=wish.seed,
             timeout_sec=wish.timeout,
         )
-    document = to_json(result)
-    sink.write(_report(result) if wish.human else document)
+
+
+def _tell(result: SpellResult, wish: _Wish, sink: Sink) -> int:
+    from magicrune.pipeline import exit_code
+    from magicrune.result import to_json
+
+    sink.write(_report(result) if wish.human else to_json(result))
     _summarise(result, wish)
     return exit_code(result)
+
+
+@contextlib.contextmanager
+def _quick_start() -> Iterator[None]:
+    """For imports. They make many objects and no garbage: collecting meanwhile costs a
+    tenth of their time. And no plugin that happens to be installed looks at requests."""
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _report(result: SpellResult) -> bytes:

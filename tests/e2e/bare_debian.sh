@@ -28,6 +28,10 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 1' INT TERM HUP
 
+mkdir "$root"
+mount -t tmpfs none "$root" 2>/dev/null || skip "mounting is not permitted here"
+umount "$root"
+
 tarball=${1:-}
 if [ -z "$tarball" ]; then
     command -v mmdebstrap >/dev/null || skip "mmdebstrap is not installed"
@@ -35,7 +39,6 @@ if [ -z "$tarball" ]; then
     mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,git,ca-certificates \
         bookworm "$tarball"
 fi
-mkdir "$root"
 tar -xf "$tarball" -C "$root" --exclude='./dev/*'
 for each in null urandom zero; do
     : >"$root/dev/$each"
