@@ -12,7 +12,7 @@ ID = "denied-act"
 
 _WRITES = frozenset(
     {"open_write", "write", "create", "truncate", "allocate", "mkdir", "unlink", "rmdir"}
-    | {"remove", "rename", "link", "symlink", "mknod", "chmod", "chown", "utime"}
+    | {"remove", "rename", "link", "symlink", "mknod", "chmod", "chown", "utimes"}
 )
 """What the `op` of a denied event is called where it would have changed a file."""
 

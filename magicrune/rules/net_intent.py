@@ -44,12 +44,14 @@ def _intents(observation: Observation) -> Iterator[tuple[Event, Destination]]:
 
 
 def _connected(event: Event) -> Destination:
-    """Where the backend knows no host, the address; where it knows neither, a destination
-    that no grant names."""
+    """Where the backend knows no host, the address; where it knows neither (something was
+    tried on a descriptor that is no socket), a destination that no grant names."""
     detail = event.detail
-    host = detail.get("host") or detail.get("address") or "unknown"
+    host = detail.get("host") or detail.get("address")
+    if not host:
+        return Destination("?", None)
     port = detail.get("port")
-    return Destination(str(host), int(port) if port is not None else None)
+    return Destination(str(host), int(port) if port else None)
 
 
 def is_granted(spec: ContainerSpec, destination: Destination) -> bool:

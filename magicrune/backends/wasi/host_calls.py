@@ -6,6 +6,7 @@ The shell runs hostile scripts, so every argument is checked as if it were hosti
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from magicrune.backends.wasi.process import CATCH, SIGKILL, Process, Start
@@ -49,7 +50,7 @@ def proc_exec(process: Process, memory: LinearMemory, args: list[int]) -> int:
     argv = _strings(memory, args[2], args[3])
     env = _strings(memory, args[4], args[5])
     cwd = memory.read(args[6], min(args[7], _PATH_MAX))
-    words = " ".join(word.decode(errors="replace") for word in argv)
+    words = shlex.join(word.decode(errors="replace") for word in argv)
     try:
         if "/" not in path:
             raise WasiError(Errno.NOENT)

@@ -84,7 +84,7 @@ def _create(process: Process, at: Lookup, wish: _Wish) -> Handle:
     if not wish.oflags & abi.OFLAG_CREAT:
         raise WasiError(Errno.NOENT)
     made: list[RegularFile] = []
-    attempt(process, "open", at, lambda: made.append(process.vfs.create_file(at)))
+    attempt(process, "create", at, lambda: made.append(process.vfs.create_file(at)))
     process.record(EventKind.OPEN_WRITE, path=at.place)
     return _file_handle(process, made[0], wish)
 
@@ -102,7 +102,8 @@ def _open_directory(
 def _open_file(process: Process, at: Lookup, node: RegularFile, wish: _Wish) -> Handle:
     truncates = wish.oflags & abi.OFLAG_TRUNC
     wanted = (MODE_READ if wish.readable else 0) | (MODE_WRITE if wish.writable or truncates else 0)
-    attempt(process, "open", at, lambda: process.vfs.check_mode(node, wanted))
+    op = "open_write" if wanted & MODE_WRITE else "open"
+    attempt(process, op, at, lambda: process.vfs.check_mode(node, wanted))
     if wanted & MODE_WRITE:
         process.record(EventKind.OPEN_WRITE, path=at.place)
     if truncates:
