@@ -12,5 +12,6 @@ locks:
 	sh scripts/lock.sh
 schemas:
 	.venv/bin/python scripts/schemas.py
+	.venv/bin/python scripts/samples.py
 wasm:
-	sh images/shell/build.sh
+	sh scripts/rebuild.sh --write

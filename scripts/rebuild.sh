@@ -1,5 +1,6 @@
 #!/bin/sh
-# Builds images/shell/sh.wasm from source and compares it with the committed bytes.
+# Builds images/shell/sh.wasm from source and compares it with the committed bytes
+# (--write: puts it in their place).
 # The pinned compiler (a 100 MB download) goes into .venv-wasm, not into .venv.
 set -eu
 cd "$(dirname "$0")/.."
@@ -18,7 +19,9 @@ fi
 built=$(mktemp)
 trap 'rm -f "$built"' EXIT
 PYTHON=$PWD/$venv/bin/python sh images/shell/build.sh "$built"
-if ! cmp "$built" images/shell/sh.wasm; then
+if [ "${1:-}" = --write ]; then
+    cat "$built" >images/shell/sh.wasm
+elif ! cmp "$built" images/shell/sh.wasm; then
     echo "rebuild: images/shell/sh.wasm is not what its source builds" >&2
     exit 1
 fi
