@@ -82,6 +82,12 @@ def _check_default(value: object) -> object:
     return value
 
 
+def _check_version(value: object) -> object:
+    if isinstance(value, bool):  # True == 1
+        raise ValueError("must be 1")
+    return value
+
+
 _Listed = BeforeValidator(_listed)
 _Trees = Annotated[
     tuple[Annotated[str, AfterValidator(_check_tree)], ...], _Listed, Field(max_length=100)
@@ -227,7 +233,9 @@ class Grading(_Section):
 class Policy(_Section):
     """A policy file. `policy_id` and `sha256` say which one it was."""
 
-    version: Literal[1] = Field(description="Of this format.")
+    version: Annotated[Literal[1], BeforeValidator(_check_version)] = Field(
+        description="Of this format."
+    )
     capabilities: Capabilities
     limits: PolicyLimits
     runtime: Runtime = Runtime()

@@ -15,7 +15,7 @@ UNKNOWN = "\0"
 MAX_DEPTH = 20
 """Of substitutions and subshells within each other; deeper text is not looked at."""
 
-_RESERVED = frozenset("! { } if then else elif fi do done while until time coproc".split(" "))
+_RESERVED = frozenset("! { } if then else elif fi do done while until coproc".split(" "))
 _BLANK = " \t\r"
 _ENDS = frozenset(" \t\r\n;&|()<>")
 _PLAIN = re.compile(r"[^ \t\r\n'\"\\$`;&|()<>]+")
