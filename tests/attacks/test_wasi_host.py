@@ -67,9 +67,8 @@ def test_host_file_cannot_be_written(probe: str, run_job: RunJob, tmp_path: Path
     on_host(cmd, tmp_path)
     assert SECRET in target.read_text(), "the probe itself does not work"
     target.unlink()
-    seen = run_job(cmd)
+    run_job(cmd)  # may succeed: /tmp of the job is its own
     assert not target.exists()
-    assert seen.exit_code != 0
 
 
 def test_host_environment_is_not_inherited(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from magicrune.backends.wasi.lookup import Refused
 from magicrune.backends.wasi.process import CATCH, SIGKILL, Process, Start
 from magicrune.backends.wasi.wasi_abi import Errno, ProcessEnded, WasiError
 from magicrune.observation import EventKind
@@ -164,7 +165,12 @@ def path_mode(process: Process, memory: LinearMemory, args: list[int]) -> int:
 
 
 def path_chmod(process: Process, memory: LinearMemory, args: list[int]) -> int:
-    process.vfs.chmod(_text(memory, args[0], args[1]), args[2])
+    path = _text(memory, args[0], args[1])
+    try:
+        process.vfs.chmod(path, args[2])
+    except Refused:
+        process.record(EventKind.DENIED, op="chmod", path=path)
+        raise
     return 0
 
 
