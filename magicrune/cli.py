@@ -103,6 +103,7 @@ class Terminated(KeyboardInterrupt):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns the process exit code. Never raises."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    _fill_standard_descriptors()
     try:
         with _terminable():
             code = _dispatch(given)
@@ -121,6 +122,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _report(_usage_error(error))
     except Exception as error:  # noqa: BLE001 - the last resort: a person never sees a traceback
         return _report(_unexpected(error))
+
+
+def _fill_standard_descriptors() -> None:
+    """Where the caller closed 0, 1 or 2, the next file opened (the ledger) would get that
+    number, and a stray message would be written into it."""
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:  # print(file=None) would mean stdout
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123 - for the whole process
 
 
 def _dispatch(arguments: list[str]) -> int:

@@ -150,6 +150,8 @@ def _answer(wish: _Wish, sink: Sink) -> int:
         from magicrune.request import parse_request
         from magicrune.strictjson import read_limited
 
+    if wish.source == "-" and sys.stdin is None:
+        raise CliUsage("stdin is closed", hint="-f FILE")
     data = read_limited(sys.stdin.buffer if wish.source == "-" else wish.source)
     request = parse_request(data, strict=wish.strict)
     policy = load_policy(find_policy(wish.policy))

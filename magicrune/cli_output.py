@@ -110,6 +110,10 @@ def _forget(name: str, directory: int) -> None:
 
 def write_stdout(document: bytes) -> None:
     """Writes and flushes; a full disk is OutputFailed, a reader gone is BrokenPipeError."""
+    if sys.stdout is None:  # closed by the caller
+        if document:
+            raise OutputFailed("is closed", where="stdout")
+        return
     try:
         sys.stdout.flush()
         stream = getattr(sys.stdout, "buffer", None)

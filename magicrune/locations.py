@@ -47,10 +47,16 @@ def private_dir(path: Path) -> Path:
     """Makes `path` (0700) if missing and makes sure that only we can write to it.
 
     Raises LocationUnsafe where it is a symlink, another user's, or writable by others:
-    what lies in it (native code in the cache) is trusted.
+    what lies in it (native code in the cache) is trusted. So it does where it cannot be made.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = path.lstat()
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = path.lstat()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise LocationUnsafe(
+            f"cannot be made: {reason}", where=str(path), hint="set MAGICRUNE_HOME"
+        ) from error
     if not stat.S_ISDIR(found.st_mode):
         raise LocationUnsafe("is not a directory", where=str(path), hint="remove it")
     if found.st_uid != os.geteuid() or found.st_mode & 0o022:

@@ -526,6 +526,57 @@ def test_a_full_disk_is_our_failure(tmp_path: Path) -> None:
     assert errors.count(b"\n") == 1
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_told_and_harm_nothing(
+    tmp_path: Path, call: Call, closed: str
+) -> None:
+    request = tmp_path / "request.json"
+    request.write_text('{"cmd": "true"}')
+    out = tmp_path / "out.json"
+    command = '"$1" -m magicrune exec -f "$2" --backend fake'
+    for more, code in (("", 4 if ">&-" in closed.replace("2>&-", "") else 0), ('--out "$3"', 0)):
+        done = subprocess.run(
+            ["sh", "-c", f"{command} {more} {closed}", "sh", sys.executable, request, out],
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        assert b"Traceback" not in done.stderr
+    assert json.loads(out.read_text())["verdict"] == "green"
+    rows = json.loads(call("runs", "list", "--format", "json").out)
+    assert [row["state"] for row in rows] == ["finished", "finished"]
+
+
+def test_a_closed_stdin_is_no_request(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", '"$1" -m magicrune exec -f - <&-', "sh", sys.executable],
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (4, "MR-4002")
+
+
+@pytest.mark.parametrize("kind", ["file", "nowhere", "writable by others", "symlink"])
+def test_a_home_that_cannot_be_used_is_our_failure_and_told(
+    fake: Callable[..., Done], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    home = tmp_path / "elsewhere"
+    if kind == "file":
+        home.write_text("")
+    elif kind == "nowhere":
+        home = Path("/proc/nowhere")
+    elif kind == "symlink":
+        home.symlink_to(tmp_path)
+    else:
+        home.mkdir(mode=0o777)
+        home.chmod(0o777)
+    monkeypatch.setenv("MAGICRUNE_HOME", str(home))
+    done = fake({"raises": "must not be run"})
+    assert (done.code, done.document["error"]["code"]) == (4, "MR-4303")
+
+
 @pytest.fixture
 def waiting(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """`exec` in the middle of a run: the fake backend waits for a script that never comes."""
