@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import re
 from pathlib import Path
@@ -35,6 +34,8 @@ def find_policy(name_or_path: str | None = None) -> Path:
         path.name.removesuffix(SUFFIX) for path in shipped("policies").glob(f"*{SUFFIX}")
     )
     if name not in known:
+        import difflib  # here: only mistakes need it
+
         near = difflib.get_close_matches(name[:64], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"shipped: {', '.join(known)}"
         raise PolicyInvalid(f"there is no shipped policy {name[:64]!r}", hint=hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -40,6 +39,8 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Misfit:
     loc: Loc = first["loc"]
     hint = ""
     if first["type"] == "extra_forbidden":
+        import difflib  # here: only mistakes need it
+
         known = _keys_at(model, loc[:-1])
         message = f"unknown key {str(loc[-1])[:60]!r}"
         near = difflib.get_close_matches(str(loc[-1])[:60], known, n=1)
