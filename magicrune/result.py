@@ -151,7 +151,7 @@ def to_json(result: SpellResult) -> bytes:
     """
     document = _validated(result.model_dump(warnings=False)).model_dump(mode="json")
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-    return text.replace("\x7f", "\\u007f").encode("ascii") + b"\n"
+    return text.encode("ascii") + b"\n"
 
 
 def error_document(error: MagicRuneError, *, run_id: str | None = None) -> dict[str, Any]:

@@ -203,6 +203,7 @@ def test_a_run_of_a_living_process_is_left_alone(path: Path, ledger: Ledger) -> 
         ({"started": 1}, True),
         ({"boot": "another boot"}, True),
         ({"namespace": "pid:[1]"}, False),
+        ({"namespace": "pid:[1]", "pid": 2**22 + 1}, False),
         ({"pid": 2**22 + 1}, True),
         ({"pid": 2**22 + 1, "started": None}, True),
         ({"started": None}, False),
@@ -262,6 +263,17 @@ def test_eight_processes_write_at_once(path: Path) -> None:
         records = ledger.run(RUN)
     assert sorted(record.attempt for record in records) == list(range(1, 161))
     assert {record.state for record in records} == {"finished"}
+
+
+def test_the_first_opener_waits_for_another_first_opener(path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN EXCLUSIVE")
+    release = threading.Timer(0.2, other.execute, ["ROLLBACK"])
+    release.start()
+    with Ledger(path) as ledger:
+        assert ledger.runs() == ()
+    release.join()
+    other.close()
 
 
 def test_threads_share_a_ledger(ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from magicrune.errors import QuarantineFailed
+from magicrune.heldfile import open_directory, write_file
 from magicrune.observation import Artifact, Ending, Observation, Usage
 from magicrune.quarantine import Quarantine
 
@@ -308,6 +310,34 @@ def test_a_failed_store_leaves_nothing(
             quarantine.store(RUN, 1, OBSERVED, b"{}")
     assert list((quarantine.root / RUN).iterdir()) == []
     quarantine.store(RUN, 1, OBSERVED, b"{}")
+
+
+def test_a_failed_release_leaves_nothing(
+    quarantine: Quarantine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quarantine.store(RUN, 1, OBSERVED, b"{}")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(QuarantineFailed, match="No space"):
+            quarantine.release(RUN, tmp_path / "dest")
+    assert not (tmp_path / "dest").exists()
+    quarantine.release(RUN, tmp_path / "dest")
+
+
+def test_files_are_never_written_over(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as opened:
+        here = open_directory(opened, None, str(tmp_path), private=False)
+        write_file(here, "new", b"first")
+        (tmp_path / "link").symlink_to(tmp_path / "target")
+        for name in ("new", "link"):
+            with pytest.raises(FileExistsError):
+                write_file(here, name, b"second")
+    assert (tmp_path / "new").read_bytes() == b"first"
+    assert not (tmp_path / "target").exists()
 
 
 def test_a_draft_of_a_crash_is_no_attempt(
