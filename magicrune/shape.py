@@ -32,9 +32,12 @@ class Misfit:
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> Misfit:
-    """The first error (misspelled keys before all) of a validation against `model`; says how many more there are."""
+    """The first error of a validation against `model`, and how many more there are.
+
+    A misspelled key goes before all others.
+    """
     found = error.errors(include_url=False, include_input=False)
-    # A key that is misspelled is also missing: its own error says what to mend.
+    # It is missing as well, but its own error says what to mend.
     first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     loc: Loc = first["loc"]
     hint = ""

@@ -11,11 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
+from magicrune.admission import RESERVED_ENV
 from magicrune.errors import PolicyInvalid
 from magicrune.pathrule import compile_globs
 from magicrune.policy import Policy, Thresholds, find_policy, load_policy, parse_policy
 from magicrune.policy_text import read_yaml
+from magicrune.request import SpellRequest
 from magicrune.sensitive import SENSITIVE
 
 SMALLEST = """\
@@ -320,6 +323,35 @@ def test_ordinary_files_are_not(path):
 def test_sensitive_adds_and_is_checked():
     assert parse(SMALLEST + "sensitive: [/data/**]\n").sensitive == ("/data/**",)
     assert "not absolute" in refused(SMALLEST + "sensitive: ['*.pem']\n").message
+
+
+DOCS = (Path(__file__).parents[2] / "docs" / "policy.md").read_text()
+
+
+def test_the_example_of_the_docs_is_a_policy():
+    example = DOCS.partition("```yaml\n")[2].partition("```")[0]
+    assert parse(example).limits == parse(DEFAULT).limits
+
+
+def keys_of(model: type[BaseModel], prefix: str = "") -> list[str]:
+    found = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel) and name != "thresholds":
+            found += keys_of(inner, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
+    return found
+
+
+@pytest.mark.parametrize("key", [*keys_of(Policy), *SpellRequest.model_fields])
+def test_the_docs_have_every_key(key):
+    assert f"| `{key}` |" in DOCS
+
+
+@pytest.mark.parametrize("name", RESERVED_ENV)
+def test_the_docs_have_every_reserved_variable(name):
+    assert name in DOCS
 
 
 def test_schemas_are_what_the_models_say():
