@@ -47,6 +47,7 @@ def proc_fork(process: Process, _memory: LinearMemory, args: list[int]) -> int:
 def proc_exec(process: Process, memory: LinearMemory, args: list[int]) -> int:
     path = _text(memory, args[0], args[1])
     if args[3] + args[5] > _ARGUMENTS_MAX:
+        process.record(EventKind.EXEC, path=path, argv=shlex.quote(path), outcome="TOOBIG")
         raise WasiError(Errno.TOOBIG)
     argv = _strings(memory, args[2], args[3])
     env = _strings(memory, args[4], args[5])
