@@ -26,12 +26,18 @@ class Refused(WasiError):
 
 
 class LookupFailed(WasiError):
-    """A walk ended early. `place` is the path it was about, `refused` if out of bounds."""
+    """A walk ended early. `place` is the path it was about, `refused` if out of bounds.
 
-    def __init__(self, errno: Errno, place: str, *, refused: bool = False) -> None:
+    `fixed`: it ended in a directory in which the job can never make anything.
+    """
+
+    def __init__(
+        self, errno: Errno, place: str, *, refused: bool = False, fixed: bool = False
+    ) -> None:
         super().__init__(errno)
         self.place = place
         self.refused = refused
+        self.fixed = fixed
 
 
 class Tree(Protocol):
@@ -174,12 +180,13 @@ class _Walk:
         return found
 
     def _may_end_in_slash(self, node: Node | None) -> bool:
-        """A link, where the entry itself is meant, is left to the call to refuse."""
-        return node is None or isinstance(node, Directory | Symlink)
+        """Where the entry itself is meant, the call decides."""
+        return node is None or self.last is Last.ENTRY or isinstance(node, Directory)
 
     def _failed(self, errno: Errno, *, refused: bool = False) -> LookupFailed:
         rest = "/".join((self.name, *reversed(self.names)))
-        return LookupFailed(errno, normalise(self.tree.path_of(self.here), rest), refused=refused)
+        place = normalise(self.tree.path_of(self.here), rest)
+        return LookupFailed(errno, place, refused=refused, fixed=not self.here.writable)
 
 
 def normalise(directory: str, path: str) -> str:

@@ -52,6 +52,8 @@ class Vfs(Tree):
         return made
 
     def make_directory(self, at: Lookup, mode: int = MODE_DIRECTORY) -> Directory:
+        if at.node is not None:
+            raise WasiError(Errno.EXIST)
         self._check_free(at)
         self.quota.charge_file()
         made = add_directory(self, at.parent, at.name, mode & MODE_MASK, writable=True)
@@ -78,11 +80,11 @@ class Vfs(Tree):
 
     def make_link(self, node: Node, at: Lookup) -> None:
         """Another name for `node`, which must be a file or symlink of a writable mount."""
-        if isinstance(node, Directory):
-            raise WasiError(Errno.PERM)
         self._check_free(at)
         if at.slash:
             raise WasiError(Errno.NOENT)
+        if isinstance(node, Directory):
+            raise WasiError(Errno.PERM)
         if not node.writable:
             raise Refused(Errno.XDEV)
         self.quota.charge_file()
@@ -114,9 +116,9 @@ class Vfs(Tree):
         self._drop(at.parent, at.name, node)
 
     def rename(self, source: Lookup, target: Lookup) -> None:
-        node = _existing(source)
         if source.dots or target.dots:
             raise WasiError(Errno.BUSY)
+        node = _existing(source)
         self._check_change(source.parent)
         self._check_change(target.parent)
         self._check_replace(node, source, target)
@@ -152,7 +154,8 @@ class Vfs(Tree):
 
     def _check_free(self, at: Lookup) -> None:
         if at.node is not None:
-            raise WasiError(Errno.EXIST)
+            entry = isinstance(at.node, Directory | Symlink)
+            raise WasiError(Errno.NOTDIR if at.slash and not entry else Errno.EXIST)
         if at.parent.removed:
             raise WasiError(Errno.NOENT)
         self._check_change(at.parent)
