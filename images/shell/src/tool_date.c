@@ -48,9 +48,9 @@ static bool choose_format(struct choice *ch, int c, const char *arg) {
     const char *format = c == 'R' ? "%a, %d %b %Y %H:%M:%S %z" : named_format(arg, c == 256);
 
     if (format && ch->format)
-        usage_error("multiple output formats specified");
+        tool_warn("multiple output formats specified");
     else if (!format)
-        usage_error("invalid argument %s for '%s'", marked(arg), c == 'I' ? "--iso-8601" : "--rfc-3339");
+        usage_error("invalid argument %s for %s", marked(arg), marked(c == 'I' ? "--iso-8601" : "--rfc-3339"));
     if (!format || ch->format) return false;
     ch->format = format;
     return true;

@@ -61,8 +61,6 @@ static void add_nanoseconds(struct text *t, const struct spec *sp, long ns) {
     int n = sp->width > 0 && sp->width < 9 ? sp->width : 9;
 
     snprintf(buf, sizeof buf, "%09ld", ns);
-    if (sp->pad == '-')
-        while (n > 1 && buf[n - 1] == '0') n--;
     text_add(t, buf, (size_t)n);
     for (; n < sp->width; n++) text_add(t, "0", 1);
 }

@@ -9,7 +9,7 @@ struct reading {
     const char *s;
     struct tm tm;
     long nsec;
-    bool has_date, has_time, has_zone, has_day, has_epoch;
+    bool has_date, has_year, has_time, has_zone, has_day, has_epoch;
     int weekday, weekday_step;
     int64_t epoch, zone_seconds;
     int64_t rel_months, rel_days, rel_seconds;
@@ -22,6 +22,7 @@ static const char day_names[] = "sunmontuewedthufrisat";
 enum { NUMBER_MAX = 1000000000 };
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_sign(char c) { return c == '+' || c == '-'; }
 static bool is_letter(char c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
 
 /* Reads up to `most` digits; their count, 0 if there is none. */
@@ -98,11 +99,13 @@ static bool read_fraction(struct reading *r, long *nsec) {
     return true;
 }
 
+/* A sign after a time is always a zone's, as in GNU's: "10:00 +2 hours" is 10:00 in zone +02,
+ * and an hour. */
 static bool read_zone(struct reading *r) {
     int sign = *r->s == '-' ? -1 : 1, count;
     int64_t hours, minutes = 0;
 
-    r->s++;
+    for (r->s++; *r->s == ' '; r->s++) {}
     count = digits(r, 4, &hours);
     if (count > 2) {
         minutes = hours % 100;
@@ -114,13 +117,6 @@ static bool read_zone(struct reading *r) {
     if (!count || hours > 24 || minutes > 59 || r->has_zone) return false;
     r->zone_seconds = sign * (hours * 3600 + minutes * 60);
     return r->has_zone = true;
-}
-
-static bool is_relative_next(const struct reading *r) {
-    const char *s = r->s + 1;
-
-    while (*s == ' ' || is_digit(*s)) s++;
-    return is_letter(*s);
 }
 
 static bool apply_meridian(struct reading *r) {
@@ -156,8 +152,7 @@ static bool set_time(struct reading *r, int64_t hour) {
     r->has_time = true;
     skip_blanks(r);
     if (is_meridian(r->s)) return apply_meridian(r);
-    if ((*r->s == '+' || *r->s == '-') && is_digit(r->s[1]) && !is_relative_next(r)) return read_zone(r);
-    return true;
+    return !is_sign(*r->s) || read_zone(r);
 }
 
 static bool add_relative(struct reading *r, int64_t n, const char *unit) {
@@ -225,7 +220,9 @@ static bool read_year(struct reading *r, int month, int64_t day) {
     count = digits(r, 9, &year);
     if (count != 4 || *r->s == ':') {
         r->s = before;
-        return set_date(r, r->tm.tm_year + 1900, month + 1, day);
+        year = r->tm.tm_year + 1900;
+    } else {
+        r->has_year = true;
     }
     return set_date(r, year, month + 1, day);
 }
@@ -233,6 +230,7 @@ static bool read_year(struct reading *r, int month, int64_t day) {
 static bool read_slashes(struct reading *r, int64_t first, int count) {
     int64_t second, third = r->tm.tm_year + 1900;
 
+    r->has_year = true;
     r->s++;
     if (!digits(r, 2, &second)) return false;
     if (*r->s == '/') {
@@ -250,6 +248,7 @@ static bool read_slashes(struct reading *r, int64_t first, int count) {
 static bool read_dashes(struct reading *r, int64_t year, int count) {
     int64_t month, day;
 
+    r->has_year = true;
     r->s++;
     if (!digits(r, 2, &month) || *r->s != '-') return false;
     r->s++;
@@ -277,6 +276,7 @@ static bool read_number(struct reading *r) {
     if (*r->s == '-' && is_digit(r->s[1])) return read_dashes(r, n, count);
     if (*r->s == '/') return read_slashes(r, n, count);
     if (count == 8 && !r->has_date) {
+        r->has_year = true;
         if ((*r->s | 32) == 't' && is_digit(r->s[1])) r->s++;
         return set_date(r, n / 10000, n / 100 % 100, n % 100);
     }
@@ -285,6 +285,10 @@ static bool read_number(struct reading *r) {
     skip_blanks(r);
     if (is_meridian(r->s)) return set_time(r, n);
     if (is_letter(*r->s)) return read_after_number(r, n);
+    if (r->has_date && !r->has_year && count > 2) {
+        r->tm.tm_year = (int)n - 1900;
+        return r->has_year = true;
+    }
     if (r->has_date && !r->has_time && count <= 2) return set_time(r, n);
     if (!r->has_time && count == 4 && n % 100 < 60) {
         if (!set_time(r, n / 100)) return false;
@@ -321,13 +325,6 @@ static bool read_step(struct reading *r, int step) {
     return r->has_day = true;
 }
 
-static bool set_clock(struct reading *r, int hour) {
-    if (r->has_time) return false;
-    r->tm.tm_hour = hour;
-    r->tm.tm_min = r->tm.tm_sec = 0;
-    return r->has_time = true;
-}
-
 static bool read_word(struct reading *r) {
     char w[16];
     int at;
@@ -336,8 +333,6 @@ static bool read_word(struct reading *r) {
     if (!strcmp(w, "now") || !strcmp(w, "today")) return r->rel_any = true;
     if (!strcmp(w, "yesterday")) return add_relative(r, -1, "day");
     if (!strcmp(w, "tomorrow")) return add_relative(r, 1, "day");
-    if (!strcmp(w, "noon")) return set_clock(r, 12);
-    if (!strcmp(w, "midnight")) return set_clock(r, 0);
     if (!strcmp(w, "next")) return read_step(r, 1);
     if (!strcmp(w, "last")) return read_step(r, -1);
     if (!strcmp(w, "this")) return read_step(r, 0);
@@ -362,17 +357,14 @@ static bool read_word(struct reading *r) {
 static bool read_item(struct reading *r) {
     if (*r->s == '@') return !r->has_epoch && read_epoch(r);
     if (is_digit(*r->s)) return read_number(r);
-    if (*r->s == '+' || *r->s == '-') {
-        if (r->has_time && !r->has_zone && is_digit(r->s[1]) && !is_relative_next(r)) return read_zone(r);
-        return read_signed(r);
-    }
+    if (is_sign(*r->s)) return read_signed(r);
     return is_letter(*r->s) && read_word(r);
 }
 
 static bool finish(struct reading *r, struct timespec *out) {
     int64_t t;
 
-    if (r->has_epoch && (r->has_date || r->has_time || r->has_day)) return false;
+    if (r->has_epoch && (r->has_date || r->has_time || r->has_day || r->rel_any)) return false;
     if (r->rel_months > NUMBER_MAX / 100 || r->rel_months < -NUMBER_MAX / 100) return false;
     r->tm.tm_mon += (int)r->rel_months;
     t = r->has_epoch ? r->epoch : (int64_t)timegm(&r->tm);

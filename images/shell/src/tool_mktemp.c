@@ -71,7 +71,7 @@ static int make(const struct temp *t, const char *template, char *path, size_t p
 static int from_template(const struct temp *t, const char *template) {
     const char *last = strrchr(template, 'X');
     size_t end = last ? (size_t)(last - template) + 1 : 0, begin = end;
-    char *name, *path;
+    char *name, *path, *shown;
     int status;
 
     while (begin && template[begin - 1] == 'X')
@@ -88,7 +88,9 @@ static int from_template(const struct temp *t, const char *template) {
     name = xmalloc(strlen(template) + (t->suffix ? strlen(t->suffix) : 0) + 1);
     strcat(strcpy(name, template), t->suffix ? t->suffix : "");
     path = t->base ? path_join(t->base, name) : xstrdup(name);
-    status = make(t, path, path, begin + strlen(path) - strlen(name), end - begin);
+    shown = xstrdup(path);
+    status = make(t, shown, path, begin + strlen(path) - strlen(name), end - begin);
+    free(shown);
     free(path);
     free(name);
     return status;
