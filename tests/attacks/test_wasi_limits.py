@@ -208,3 +208,31 @@ def test_noise_does_not_hide_signal(run_job: RunJob) -> None:
     assert seen.event_counts[EventKind.OPEN_WRITE] >= 500
     assert not seen.telemetry_complete
     assert run_job("echo x > /tmp/f").telemetry_complete
+
+
+ODD_MODULES = {
+    "no_start": ("(module)", 126),
+    "start_takes_arguments": ('(module (func (export "_start") (param i32)))', 126),
+    "start_is_a_memory": ('(module (memory (export "_start") 1))', 126),
+    "start_section_traps": (
+        '(module (func $f unreachable) (start $f) (func (export "_start")))', 134),
+    "start_section_exits": (
+        '(module (import "wasi_snapshot_preview1" "proc_exit" (func $x (param i32)))'
+        ' (memory (export "memory") 1) (func $f (call $x (i32.const 9))) (start $f)'
+        ' (func (export "_start")))', 9),
+    "data_beyond_memory": (
+        '(module (memory 1) (data (i32.const 65535) "xx") (func (export "_start")))', 139),
+    "no_memory": (
+        '(module (import "wasi_snapshot_preview1" "random_get" (func $r (param i32 i32)'
+        ' (result i32))) (func (export "_start") (drop (call $r (i32.const 0) (i32.const 8)))))',
+        0),
+    "too_large_from_the_start": ('(module (memory 60000) (func (export "_start")))', 137),
+    "huge_table": ('(module (table 10000000 funcref) (func (export "_start")))', 137),
+    "fine": ('(module (func (export "_start")))', 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("wat", "status"), ODD_MODULES.values(), ids=ODD_MODULES.keys())
+def test_odd_modules_are_the_jobs_fault(wat: str, status: int, run_job: RunJob) -> None:
+    files = {"/workspace/m.wasm": bytes(wasmtime.wat2wasm(wat))}
+    assert run_job("./m.wasm; echo $?", files=files).stdout == f"{status}\n".encode()

@@ -92,6 +92,14 @@ class LinearMemory:
         owner.attach_memory(memory)
         return memory
 
+    @classmethod
+    def none(cls) -> LinearMemory:
+        """The memory of a module that has none: every access is out of bounds."""
+        memory = cls.__new__(cls)
+        memory.base = memory.size = memory.capacity = 0
+        memory._bytes = memoryview(b"")
+        return memory
+
     def grow(self, size: int) -> bool:
         """Makes the memory `size` bytes long, if its owner grants the difference."""
         if size > self.capacity or not self.owner.charge_memory(size - self.size):

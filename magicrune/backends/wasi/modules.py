@@ -18,7 +18,7 @@ from pathlib import Path
 
 import wasmtime
 
-from magicrune.errors import ProgramInvalid
+from magicrune.errors import BackendFailed, ProgramInvalid
 
 JOB_MODULE_BYTES_MAX = 32 << 20
 """Largest .wasm a job may run; CPython's, the largest we know of, is 26 MB."""
@@ -185,8 +185,10 @@ def _compile_apart(content: bytes, timeout_s: float) -> tuple[bytes, int]:
         raise CompileTimeout from error
     if done.returncode == 3:
         raise ModuleRefused(done.stderr.decode(errors="replace").strip()[:500])
-    if done.returncode:
+    if done.returncode < 0:  # by a signal: its own limits, or an abort of the compiler
         raise ModuleRefused("its compilation needs too much time or memory")
+    if done.returncode:
+        raise BackendFailed(f"compiling apart: {done.stderr.decode(errors='replace')[-500:]}")
     return done.stdout[8:], int.from_bytes(done.stdout[:8], "little")
 
 

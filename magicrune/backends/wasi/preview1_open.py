@@ -29,6 +29,13 @@ class _Wish:
         self.readable = bool(rights & abi.RIGHT_FD_READ)
         self.writable = bool(rights & abi.RIGHT_FD_WRITE)
 
+    @property
+    def op(self) -> str:
+        """What an event calls it."""
+        if self.oflags & abi.OFLAG_CREAT:
+            return "create"
+        return "open_write" if self.writable or self.oflags & abi.OFLAG_TRUNC else "open"
+
 
 def path_open(process: Process, memory: Memory, args: list[int]) -> int:
     fd, lookup_flags, pointer, length, oflags, rights, inheriting, fdflags, out = args
@@ -42,7 +49,7 @@ def path_open(process: Process, memory: Memory, args: list[int]) -> int:
     wish = _Wish(oflags, rights, fdflags)
     exclusive = oflags & abi.OFLAG_CREAT and oflags & abi.OFLAG_EXCL
     follow = Last.FOLLOW if lookup_flags and not exclusive else Last.KEEP
-    at = find(process, base, path, "open", follow)
+    at = find(process, base, path, wish.op, follow)
     handle = _open(process, base, at, wish)
     memory.store_u32(out, process.fds.insert(handle))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from magicrune.backends.wasi import wasi_abi as abi
 from magicrune.backends.wasi.handles import DirectoryHandle
@@ -11,6 +12,8 @@ from magicrune.backends.wasi.nodes import Device, Symlink
 from magicrune.backends.wasi.preview1_fd import choose_times, pack_handle, pack_node
 from magicrune.backends.wasi.wasi_abi import Errno, FunctionTable, Memory, Process, WasiError
 from magicrune.observation import EventKind
+
+_MAKES: Final = frozenset({"create", "open_write", "mkdir", "link", "symlink", "rename"})
 
 
 def path_create_directory(process: Process, memory: Memory, args: list[int]) -> int:
@@ -135,7 +138,9 @@ def find(process: Process, base: DirectoryHandle, path: str, op: str, last: Last
     """Walks a path and reports sensitive places (also missing ones) and refusals.
 
     Both the path as said and the place it really leads to are looked at, so neither a
-    symlink to a secret nor a symlink named like one goes unseen.
+    symlink to a secret nor a symlink named like one goes unseen. To make something below
+    a directory that is missing outside the mounts is a refusal as well: only the error
+    differs from that below one which is there.
     """
     vfs = process.vfs
     try:
@@ -143,7 +148,7 @@ def find(process: Process, base: DirectoryHandle, path: str, op: str, last: Last
     except LookupFailed as failure:
         _watch(process, failure.place, op)
         _watch(process, normalise(vfs.path_of(base.node), path), op)
-        if failure.refused:
+        if failure.refused or (failure.fixed and op in _MAKES):
             process.record(EventKind.DENIED, op=op, path=failure.place)
         raise
     _watch(process, at.place, op)

@@ -5,20 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import wasmtime
 
 from magicrune.backends.wasi import wasi_abi
 from magicrune.backends.wasi.binding import current
+from magicrune.backends.wasi.linear import LinearMemory
 from magicrune.backends.wasi.wasi_abi import Errno, ProcessEnded, WasiError
 from magicrune.observation import EventKind
 
 if TYPE_CHECKING:
     from magicrune.backends.wasi.fdtable import FdTable
     from magicrune.backends.wasi.job import Job
-    from magicrune.backends.wasi.linear import LinearMemory
     from magicrune.backends.wasi.programs import Program
     from magicrune.backends.wasi.vfs import Vfs
 
@@ -65,7 +65,7 @@ class Process:
         self.ppid = ppid
         self.fds = fds
         self.start = start
-        self.memory: LinearMemory | None = None
+        self.memory = LinearMemory.none()
         self.image = start.program.image
         self.status: int | None = None
         """Exit status 0-255 once ended."""
@@ -162,28 +162,32 @@ class Process:
                 self._build(replacement)
             except WasiError:
                 self.say("cannot start: out of memory")
-                self.status = 137
+                self.status = 128 + SIGKILL
                 return
 
     def _build(self, start: Start) -> None:
         store = self.job.engine.make_store()
         current.owner = self
+        self.memory = LinearMemory.none()
         try:
             self._instance = start.program.prepared.instantiate(store)
         except wasmtime.WasmtimeError as error:
-            self.memory = None
+            if self.status is not None or self.killed_by is not None or self.job.over is not None:
+                raise ProcessEnded from None  # its start function ended it
             raise WasiError(Errno.NOMEM) from error
+        except wasmtime.Trap as trap:  # a start function, or data beyond its memory
+            self._end_by(trap)
+            raise ProcessEnded from None
         finally:
             current.owner = None
         self._store = store
         if start.parent is not None:
             self._continue_from(start.parent)
+            self.start = replace(start, parent=None)
 
     def _continue_from(self, parent: Process) -> None:
         assert self._instance is not None
         assert self._store is not None
-        assert self.memory is not None
-        assert parent.memory is not None
         exports: Any = self._instance.exports(self._store)
         missing = parent.memory.size - self.memory.size
         if missing > 0 and not _grow(exports["memory"], self._store, missing):
@@ -207,13 +211,17 @@ class Process:
         try:
             entry(self._store, *arguments)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
-            if self.job.over is not None or self.killed_by is not None:
-                raise ProcessEnded from None
-            if self.status is None and self.replacement is None:
-                self._trapped(error)
+            self._end_by(error)
         else:
             if self.status is None:
                 self.status = 0
+
+    def _end_by(self, error: Exception) -> None:
+        """A module was left by a trap: asked for by us (exit, exec, the end), or its fault."""
+        if self.job.over is not None or self.killed_by is not None:
+            raise ProcessEnded from None
+        if self.status is None and self.replacement is None:
+            self._trapped(error)
 
     def _trapped(self, error: Exception) -> None:
         code: Any = getattr(error, "trap_code", None)
@@ -225,7 +233,7 @@ class Process:
     def _drop(self) -> None:
         """Closes the instance; its memory goes back to the job."""
         self._instance = None
-        self.memory = None
+        self.memory = LinearMemory.none()
         store, self._store = self._store, None
         if store is not None:
             store.close()

@@ -132,6 +132,9 @@ def find_python() -> Path | None:
 
 def link_program(lane: Lane, kind: str, compiled: modules.Compiled) -> Program:
     """Links a module. Raises ModuleRefused where it imports what the lane does not have."""
+    entry = next((e.type for e in compiled.module.exports if e.name == "_start"), None)
+    if not isinstance(entry, wasmtime.FuncType) or entry.params or entry.results:
+        raise ModuleRefused("it has no function _start() to begin with")
     try:
         prepared = lane.linker(kind).prepare(compiled.module)
     except wasmtime.WasmtimeError as error:
