@@ -98,6 +98,8 @@ def test_the_smallest_policy_needs_all_its_lines(line):
         ("pids: 10", "yes: 10", "p.yml:7:3", "different things", '"yes"'),
         ("pids: 10", "10: 10", "p.yml:7:3", "not text", ""),
         ("pids: 10", "? [a]\n  : 1", "p.yml:7:5", "not plain text", ""),
+        ("pids: 10", "&a pids: 10", "p.yml:7:3", "not plain text", ""),
+        ("pids: 10", "!!str pids: 10", "p.yml:7:3", "not plain text", ""),
         ("pids: 10", "pids: !!int 10", "p.yml:7:9", "tag", ""),
         ("pids: 10", "pids: !!python/object/apply:os.system [x]", "p.yml:7:9", "tag", ""),
         ("pids: 10", "pids: &a 10", "p.yml:7:9", "anchor", ""),
