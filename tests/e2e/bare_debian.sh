@@ -15,7 +15,7 @@ skip() {
 work=$(mktemp -d)
 root=$work/root
 cleanup() {
-    for each in dev/null dev/urandom dev/zero proc; do
+    for each in dev/null dev/urandom dev/random dev/zero dev/full proc; do
         umount "$root/$each" 2>/dev/null || true
     done
     # A mount that is still there would be emptied by rm.
@@ -40,7 +40,8 @@ if [ -z "$tarball" ]; then
         bookworm "$tarball"
 fi
 tar -xf "$tarball" -C "$root" --exclude='./dev/*'
-for each in null urandom zero; do
+for each in null urandom random zero full; do
+    rm -f "$root/dev/$each"
     : >"$root/dev/$each"
     mount --bind "/dev/$each" "$root/dev/$each"
 done
