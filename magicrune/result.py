@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from magicrune.display import escape
-from magicrune.errors import MagicRuneError, PolicyViolation, ResultInvalid
+from magicrune.errors import PolicyViolation, ResultInvalid
 from magicrune.grade import SCORE_MAX, Verdict
 from magicrune.observation import Artifact, Ending, Observation, Usage
 from magicrune.result_schema import Encoding, ResultControl, ResultUsage, SpellResult
@@ -24,7 +24,6 @@ __all__ = [
     "Provenance",
     "SpellResult",
     "build_result",
-    "error_document",
     "output_sha256",
     "refusal_result",
     "to_json",
@@ -152,18 +151,6 @@ def to_json(result: SpellResult) -> bytes:
     document = _validated(result.model_dump(warnings=False)).model_dump(mode="json")
     text = json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.encode("ascii") + b"\n"
-
-
-def error_document(error: MagicRuneError, *, run_id: str | None = None) -> dict[str, Any]:
-    """What is told instead of a result where *we* failed, or the request cannot be read."""
-    fault = {
-        "code": error.code,
-        "message": escape(error.message, limit=1000),
-        "where": escape(error.where, limit=1000),
-        "hint": escape(error.hint, limit=1000),
-        "retryable": error.retryable,
-    }
-    return {"error": fault, "run_id": run_id}
 
 
 def output_sha256(observation: Observation) -> str:

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magicrune.errors import BackendFailed, PolicyViolation, ResultInvalid
+from magicrune.fault import error_document
 from magicrune.grade import Verdict
 from magicrune.observation import Artifact, ControlReading, Ending, Observation, Usage
 from magicrune.result import (
     Provenance,
     SpellResult,
     build_result,
-    error_document,
     output_sha256,
     refusal_result,
     to_json,
