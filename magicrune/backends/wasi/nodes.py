@@ -140,23 +140,22 @@ class RegularFile(Node):
         if offset + count > FILE_BYTES_MAX:
             raise WasiError(Errno.FBIG)
         have = len(data)
-        if offset > have:
-            self.resize(offset, quota)
-            have = offset
-        over = min(count, have - offset)
-        if over:
-            with memoryview(data) as whole, whole[offset : offset + over] as part:
-                part[:] = source[:over]
+        over = max(0, min(count, have - offset))
+        taken = 0
         if over < count:
+            hole = max(0, offset - have)
             try:
-                taken = quota.charge_up_to(count - over)
+                taken = quota.charge_up_to(hole + count - over, hole + 1) - hole
             except WasiError:
                 if not over:
                     raise
-                return over
-            data += source[over : over + taken]
-            return over + taken
-        return count
+            else:
+                _append_zeros(data, hole)
+        if over:
+            with memoryview(data) as whole, whole[offset : offset + over] as part:
+                part[:] = source[:over]
+        data += source[over : over + taken]
+        return over + taken
 
 
 def _append_zeros(data: bytearray, count: int) -> None:

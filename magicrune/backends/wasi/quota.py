@@ -41,13 +41,14 @@ class Quota:
         self.bytes_used = used
         self.bytes_peak = max(self.bytes_peak, used)
 
-    def charge_up_to(self, count: int) -> int:
-        """Takes as many of `count` bytes as fit, at least one; returns how many.
+    def charge_up_to(self, count: int, least: int) -> int:
+        """Takes as many of `count` bytes as fit, at least `least`; returns how many.
 
-        Raises WasiError(NOSPC) where none fits: a write fills the space before it fails.
+        Raises WasiError(NOSPC) where not so many fit: a write fills the space before it
+        fails.
         """
         room = self.bytes_max - self.bytes_used
-        self.charge_bytes(taken := count if count <= room else max(room, 1))
+        self.charge_bytes(taken := min(count, max(room, least)))
         return taken
 
     def release_bytes(self, count: int) -> None:
