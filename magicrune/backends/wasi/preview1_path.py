@@ -10,6 +10,7 @@ from magicrune.backends.wasi.handles import DirectoryHandle
 from magicrune.backends.wasi.lookup import Last, Lookup, LookupFailed, Refused, normalise
 from magicrune.backends.wasi.nodes import Device, Symlink
 from magicrune.backends.wasi.preview1_fd import choose_times, pack_handle, pack_node
+from magicrune.backends.wasi.vfs import Vfs
 from magicrune.backends.wasi.wasi_abi import Errno, FunctionTable, Memory, Process, WasiError
 from magicrune.observation import EventKind
 
@@ -146,20 +147,30 @@ def find(process: Process, base: DirectoryHandle, path: str, op: str, last: Last
     try:
         at = vfs.walk(base.node, path, last, rooted=base.rooted)
     except LookupFailed as failure:
-        _watch(process, failure.place, op)
-        _watch(process, normalise(vfs.path_of(base.node), path), op)
+        _watch(process, op, *_said(vfs, base, path), failure.place)
         if failure.refused or (failure.fixed and op in _MAKES):
             process.record(EventKind.DENIED, op=op, path=failure.place)
         raise
-    _watch(process, at.place, op)
-    if at.links:
-        _watch(process, normalise(vfs.path_of(base.node), path), op)
+    if at.links or base.preopen == b".":
+        _watch(process, op, *_said(vfs, base, path), at.place)
+    else:
+        _watch(process, op, at.place)
     return at
 
 
-def _watch(process: Process, place: str, op: str) -> None:
-    if process.is_sensitive(place):
-        process.record(EventKind.SENSITIVE, path=place, op=op)
+def _said(vfs: Vfs, base: DirectoryHandle, path: str) -> tuple[str, ...]:
+    """What the program named. wasi-libc hands over an absolute path that no other preopen
+    holds as one from ".", so there it may be one or the other."""
+    place = normalise(vfs.path_of(base.node), path)
+    return (normalise("/", path), place) if base.preopen == b"." else (place,)
+
+
+def _watch(process: Process, op: str, *places: str) -> None:
+    """Reports the first sensitive one of the places that one act is about."""
+    for place in dict.fromkeys(places):
+        if process.is_sensitive(place):
+            process.record(EventKind.SENSITIVE, path=place, op=op)
+            return
 
 
 def attempt(process: Process, op: str, at: Lookup, act: Callable[[], object]) -> None:
