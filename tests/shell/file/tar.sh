@@ -1,0 +1,10 @@
+# tar: create, list, extract; long names, links, refusals. What each writes is read by itself.
+exec 2>&1
+mkdir -p d/e; echo one > d/f; echo two > d/e/g; ln -s f d/l; ln d/f d/zh; chmod 600 d/e/g; chmod 755 d/f; touch -d '2024-01-02 03:04' d d/e d/f d/e/g; touch -hd '2024-01-02 03:04' d/l
+T='--sort=name --owner=root:0 --group=root:0'
+tar cf a.tar $T d; tar tf a.tar; tar tvf a.tar; mkdir o; tar xf a.tar -C o; find o | sort; cat o/d/f o/d/e/g; readlink o/d/l; stat -c '%n %a %h %Y' o/d o/d/e o/d/f o/d/e/g; tar -xvf a.tar -C o | sort
+tar -cf - $T d | tar -tf -; tar cvf b.tar $T d/f d/e; tar xOf a.tar d/f; tar tf a.tar d/e; tar tf a.tar d/f nope; echo $?; mkdir p; tar x -f a.tar -C p --strip-components=1; find p | sort; tar cf x.tar --exclude='*.o' --exclude=e $T d; tar tf x.tar; tar tf a.tar --exclude=g
+n=nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn; mkdir -p L/$n/$n; echo deep > L/$n/$n/$n; ln -s $n/$n/$n/$n L/ln; tar cf l.tar $T L; tar tf l.tar; mkdir lo; tar xf l.tar -C lo; cat lo/L/$n/$n/$n; readlink lo/L/ln; wc -c < l.tar
+tar cf y.tar $T y.tar d/f; tar tf y.tar; tar cf n.tar nope; echo $?; tar xf nope.tar 2> /dev/null; echo $?; tar > /dev/null 2>&1; echo $?; tar cf z.tar > /dev/null 2>&1; echo $?; echo junk > junk; tar tf junk; echo $?; (cd d && tar cf ../m.tar $T f -C e g); tar tf m.tar; tar cf mt.tar $T --mtime='2020-05-06 07:08' d/f; tar tvf mt.tar
+head -c 1700 a.tar > cut.tar; tar tf cut.tar > /dev/null 2>&1; echo $?; : > empty.tar; tar tf empty.tar > /dev/null 2>&1; echo $?; b=$(pwd); tar cf abs.tar $T "$b/d/f" 2> /dev/null; tar tf abs.tar | sed 's,.*/d/f,D/d/f,'; mkdir k; echo old > k/f; tar xkf b.tar -C k d/f; cat k/d/f; tar xf b.tar -C nope-dir > /dev/null 2>&1; echo $?
+cat > up.py 2> /dev/null < /dev/null; mkdir up; (cd up && echo evil > ../evil && tar cPf ../up.tar $T ../evil); rm evil; (cd up && tar xf ../up.tar > /dev/null 2>&1; echo $?); ls evil; printf 'd/f\nd/e/g\n' > names; tar cf t.tar $T -T names; tar tf t.tar; rm -r o; mkdir o; tar xpf a.tar -C o; stat -c '%a %n' o/d/e/g; tar xmf a.tar -C o d/f; [ $(stat -c %Y o/d/f) -gt 1800000000 ] || [ $(stat -c %Y o/d/f) -gt 1704164640 ]; echo $?
