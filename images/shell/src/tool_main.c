@@ -1,5 +1,6 @@
 /* Native only (see images/shell/README.md): the text tools as one program for sanitizers,
  * fuzzing and comparison with other systems' tools. Called by link name or as first argument. */
+#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ static const struct tool text_tools[] = {
 };
 
 int main(int argc, char **argv) {
+    setlocale(LC_CTYPE, "C.UTF-8"); /* musl's towupper needs no telling */
     signal(SIGPIPE, SIG_IGN);
     for (int skip = 0; skip < 2 && skip < argc; skip++) {
         const char *base = strrchr(argv[skip], '/');
