@@ -137,20 +137,26 @@ class Vfs(Tree):
         there = target.node
         if node in self.mount_points or there in self.mount_points:
             raise WasiError(Errno.BUSY)
+        if self._is_within(target.parent, node):
+            raise WasiError(Errno.INVAL)
+        if there is not node and self._is_within(source.parent, there):
+            raise WasiError(Errno.NOTEMPTY)
         if isinstance(node, Directory):
             if there is not None and not isinstance(there, Directory):
                 raise WasiError(Errno.NOTDIR)
-            here: Directory | None = target.parent
-            while here is not None:
-                if here is node:
-                    raise WasiError(Errno.INVAL)
-                here = self.parent_of(here)
         elif source.slash or target.slash:
             raise WasiError(Errno.NOTDIR)
         elif isinstance(there, Directory):
             raise WasiError(Errno.ISDIR)
         if isinstance(there, Directory) and there is not node and there.entries:
             raise WasiError(Errno.NOTEMPTY)
+
+    def _is_within(self, directory: Directory, node: Node | None) -> bool:
+        """Whether `directory` is `node` or below it."""
+        here: Directory | None = directory
+        while here is not None and here is not node:
+            here = self.parent_of(here)
+        return here is not None
 
     def _check_free(self, at: Lookup) -> None:
         if at.node is not None:
