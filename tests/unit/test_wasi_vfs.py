@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from contextlib import suppress
 
 import pytest
@@ -389,6 +391,23 @@ def _count(vfs: Vfs, held: list[FileHandle]) -> tuple[int, int]:
                 nodes.add(node)
     unlinked = {handle.node for handle in held} - nodes
     return entries + len(unlinked), sum(node.size for node in nodes | unlinked)
+
+
+def test_discarded_tree_is_gone_at_once_and_the_image_stays() -> None:
+    gc.disable()
+    try:
+        vfs = make_vfs(Mount("/tmp"), Mount("/usr/lib/a/job"))
+        for path in ("/tmp/d", "/tmp/d/e"):
+            vfs.make_directory(entry(vfs, path))
+        handle = put(vfs, "/tmp/d/e/f", b"content")
+        gone = [weakref.ref(tmp_of(vfs)), weakref.ref(handle.node)]
+        handle.release()
+        vfs.discard()
+        del handle, vfs
+        assert [ref() for ref in gone] == [None, None]
+    finally:
+        gc.enable()
+    assert isinstance(make_vfs().node_at("/usr/lib/a/b/c.txt"), RegularFile)
 
 
 # --- listings -------------------------------------------------------------------------

@@ -26,7 +26,7 @@ Content: TypeAlias = bytes | bytearray | mmap
 class Node:
     """One inode. Times are nanoseconds since 1970; `mode` holds permission bits only."""
 
-    __slots__ = ("atim", "ctim", "ino", "mode", "mtim", "nlink", "writable")
+    __slots__ = ("__weakref__", "atim", "ctim", "ino", "mode", "mtim", "nlink", "writable")
     filetype: ClassVar[Filetype] = Filetype.UNKNOWN
 
     def __init__(self, ino: int, mode: int, now: int, *, writable: bool) -> None:
@@ -81,6 +81,13 @@ class Directory(Node):
             self.nlink -= 1
         del self._cookies[name]
         self._listing = None
+
+    def forget(self) -> None:
+        """Drops all entries and the parent: the end of the tree it was in."""
+        self.entries.clear()
+        self._cookies.clear()
+        self._listing = None
+        self.parent = None
 
     def listing_after(self, cookie: int, count: int) -> list[tuple[int, str]]:
         """At most `count` entries (cookie, name) that come after `cookie`.

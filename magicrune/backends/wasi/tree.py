@@ -113,6 +113,20 @@ class Tree:
             raise BackendFailed("two files have the same path", where=path)
         return here, name
 
+    def discard(self) -> None:
+        """Lets go of everything when the job is over; the tree is not used afterwards.
+
+        Directories and their parents hold each other, so that without this the content
+        of all files would stay until the garbage collector comes by.
+        """
+        todo = [*self._copies.values(), *self.mount_points]
+        while todo:
+            directory = todo.pop()
+            own = (node for node in directory.entries.values() if isinstance(node, Directory))
+            todo += [node for node in own if node.parent is directory]
+            directory.forget()
+        self._copies.clear()
+
     def _copy(self, shared: Directory) -> Directory:
         """This job's own version of a directory of the image, so that a mount fits in."""
         own = Directory(shared.ino, shared.mode, shared.mtim, writable=False)
