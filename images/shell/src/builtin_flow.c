@@ -48,8 +48,13 @@ int builtin_break(int argc, char **argv) { return jump(argc, argv, FLOW_BREAK); 
 
 int builtin_continue(int argc, char **argv) { return jump(argc, argv, FLOW_CONTINUE); }
 
+/* A bare exit or return in a trap goes by what was before the trap. */
+static int leaving_status(void) {
+    return sh.in_trap && sh.calls == sh.trap_calls ? sh.trap_status : sh.status;
+}
+
 int builtin_return(int argc, char **argv) {
-    int status = number_argument(argc, argv, sh.status, 0);
+    int status = number_argument(argc, argv, leaving_status(), 0);
     if (status < 0) return special_error(2);
     sh.flow = FLOW_RETURN;
     sh.status = status;
@@ -57,7 +62,7 @@ int builtin_return(int argc, char **argv) {
 }
 
 int builtin_exit(int argc, char **argv) {
-    int status = number_argument(argc, argv, sh.exiting ? sh.exit_status : sh.status, 0);
+    int status = number_argument(argc, argv, leaving_status(), 0);
     if (status < 0) return special_error(2);
     shell_exit(status);
 }

@@ -165,18 +165,17 @@ int builtin_read(int argc, char **argv) {
         if (c == '?') return 2;
         if (c == 'r') raw = 1;
     }
-    if (o.at >= argc) {
-        warn("read: arg count");
-        return 2;
-    }
-    for (int i = o.at; i < argc; i++) {
-        if (is_name(argv[i])) continue;
-        warn("read: %s: bad variable name", argv[i]);
+    static char *reply[] = {"REPLY"};
+    char **names = o.at < argc ? argv + o.at : reply;
+    int count = o.at < argc ? argc - o.at : 1;
+    for (int i = 0; i < count; i++) {
+        if (is_name(names[i])) continue;
+        warn("read: %s: bad variable name", names[i]);
         return 2;
     }
     struct marked m = {0};
     int status = read_input(&m, raw);
-    if (status <= 1 && assign_fields(&m, argc - o.at, argv + o.at) < 0) status = 2;
+    if (status <= 1 && assign_fields(&m, count, names) < 0) status = 2;
     marked_free(&m);
     return status;
 }

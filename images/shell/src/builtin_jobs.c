@@ -112,6 +112,7 @@ int builtin_kill(int argc, char **argv) {
         return 2;
     }
     int status = 0;
+    jobs_poll();
     for (; at < argc; at++) {
         int pid = process_argument("kill", argv[at]);
         if (pid == -1 && strcmp(argv[at], "-1") != 0) {

@@ -105,7 +105,10 @@ static int describe(const char *name, int verbose, const char *path) {
     if (c.kind == COMMAND_NONE || c.kind == COMMAND_FILE) {
         if (verbose) {
             fflush(stdout);
-            warn("%s: not found", name);
+            struct buf b = {0};
+            buf_printf(&b, "%s: not found\n", name);
+            write_all(2, b.s, b.len);
+            buf_free(&b);
         }
         return 127;
     }

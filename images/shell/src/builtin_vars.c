@@ -101,7 +101,10 @@ static int getopts_error(const char *optstring, const char *name, char c, int is
     int silent = *optstring == ':';
     const char *opterr = var_get("OPTERR");
     if (!silent && !(opterr && strcmp(opterr, "0") == 0)) {
-        warn(is_missing ? "No arg for -%c option" : "Illegal option -%c", c);
+        struct buf b = {0};
+        buf_printf(&b, is_missing ? "No arg for -%c option\n" : "Illegal option -%c\n", c);
+        write_all(2, b.s, b.len);
+        buf_free(&b);
     }
     if (silent) {
         var_set("OPTARG", letter);

@@ -220,7 +220,13 @@ static void run_argv(struct task *t) {
     sh_exec(a->argv, a->envp);
 }
 
+int sh_spawn(char *const argv[], char *const envp[]) {
+    struct argv_task a = {{run_argv, 0}, argv, envp};
+    fflush(NULL);
+    return mr_proc_fork(&a.task);
+}
+
 int sh_run(char *const argv[], char *const envp[]) {
-    struct argv_task a = {{run_argv}, argv, envp};
+    struct argv_task a = {{run_argv, 0}, argv, envp};
     return wait_pid(task_start(&a.task, 0), 0);
 }

@@ -53,12 +53,12 @@ static int run_subshell(struct node *n, int flags) {
         sh.status = redirect_apply(n->redirects, NULL) < 0 ? 2 : run_node(n->first, RUN_EXIT);
         return sh.status;
     }
-    struct node_task t = {{run_node_task}, n, -1, -1, -1, 0};
+    struct node_task t = {{run_node_task, 0}, n, -1, -1, -1, 0};
     return wait_pid(task_start(&t.task, 0), 1);
 }
 
 static int run_async(struct node *n) {
-    struct node_task t = {{run_node_task}, n->first, -1, -1, -1, 1};
+    struct node_task t = {{run_node_task, 0}, n->first, -1, -1, -1, 1};
     task_start(&t.task, 1);
     return 0;
 }
@@ -72,7 +72,7 @@ static int run_pipeline(struct node *n) {
     for (struct node *stage = n->first; stage; stage = stage->next) {
         int fds[2] = {-1, -1};
         if (stage->next && mr_fd_pipe(fds) < 0) fail(2, "Pipe call failed");
-        struct node_task t = {{run_node_task}, stage, in, fds[1], fds[0], 0};
+        struct node_task t = {{run_node_task, 0}, stage, in, fds[1], fds[0], 0};
         pids[count++] = task_start(&t.task, 0);
         if (in >= 0) close(in);
         if (fds[1] >= 0) close(fds[1]);

@@ -25,20 +25,6 @@ void parser_open_fd(struct parser *p, int fd) {
     p->base.fd = fd;
 }
 
-void parser_close(struct parser *p) {
-    while (p->source != &p->base) {
-        struct source *s = p->source;
-        p->source = s->below;
-        if (s->alias) s->alias->in_use = 0;
-        free(s->owned);
-        free(s);
-    }
-    free(p->base.owned);
-    free(p->heredocs);
-    p->base.owned = NULL;
-    p->heredocs = NULL;
-}
-
 /* One line, and not a byte more: commands of the script may read what follows. */
 static void read_line(struct source *s) {
     struct buf line = {0};
@@ -67,16 +53,34 @@ static void read_line(struct source *s) {
     if (line.len && (sh.options & OPT_VERBOSE)) write_all(2, line.s, line.len);
 }
 
-/* A text that is read up goes away; an alias may then be used again. */
+/* A text that is read up goes away. Its alias stays in use until the token is complete:
+ * else aliases that name each other would never end. */
 static void pop_text(struct parser *p) {
     struct source *s = p->source;
     p->source = s->below;
-    if (s->alias) {
-        s->alias->in_use = 0;
-        if (s->end > s->start && (s->end[-1] == ' ' || s->end[-1] == '\t')) p->alias_next = 1;
+    if (s->alias && s->end > s->start && (s->end[-1] == ' ' || s->end[-1] == '\t')) p->alias_next = 1;
+    s->below = p->ended;
+    p->ended = s;
+}
+
+void release_ended(struct source *ended) {
+    while (ended) {
+        struct source *s = ended;
+        ended = s->below;
+        if (s->alias) s->alias->in_use = 0;
+        free(s->owned);
+        free(s);
     }
-    free(s->owned);
-    free(s);
+}
+
+void parser_close(struct parser *p) {
+    while (p->source != &p->base) pop_text(p);
+    release_ended(p->ended);
+    p->ended = NULL;
+    free(p->base.owned);
+    free(p->heredocs);
+    p->base.owned = NULL;
+    p->heredocs = NULL;
 }
 
 int read_raw(struct parser *p) {

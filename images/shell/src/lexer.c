@@ -29,33 +29,81 @@ void free_heredocs(struct parser *p) {
     p->heredoc_count = p->heredoc_cap = 0;
 }
 
+/* Text up to the closing quote; between backquotes it is all part of the delimiter. */
+static void read_quoted_delimiter(struct parser *p, struct buf *text, int quote) {
+    for (int c = read_raw(p); c != quote; c = read_raw(p)) {
+        if (c == CHAR_END) {
+            syntax_error(p, "Unterminated quoted string");
+            return;
+        }
+        if (c == '\\' && quote == '"') {
+            int next = read_raw(p);
+            if (next == CHAR_END || !strchr("$`\"\\", next)) buf_putc(text, '\\');
+            c = next;
+        }
+        buf_putc(text, (char)c);
+    }
+}
+
+/* The delimiter of a here-document: quotes are removed, nothing is expanded. */
+int read_delimiter(struct parser *p, struct redirect *r) {
+    struct buf text = {0};
+    int c = read_char(p), any = 0;
+    while (c == ' ' || c == '\t') c = read_char(p);
+    for (; c != CHAR_END && !strchr(" \t\n&|;<>()", c); c = read_char(p)) {
+        any = 1;
+        if (c == '\'' || c == '"') {
+            r->raw = 1;
+            read_quoted_delimiter(p, &text, c);
+        } else if (c == '`') {
+            buf_putc(&text, '`');
+            read_quoted_delimiter(p, &text, '`');
+            buf_putc(&text, '`');
+        } else if (c == '\\') {
+            r->raw = 1;
+            c = read_raw(p);
+            if (c != CHAR_END) buf_putc(&text, (char)c);
+        } else {
+            buf_putc(&text, (char)c);
+        }
+    }
+    unread_char(p, c);
+    if (any) r->delimiter = arena_copy(p->arena, text.s, text.len);
+    buf_free(&text);
+    return any;
+}
+
+/* Takes the backslash off a line that it joins to the next one. */
+static int drop_continuation(struct buf *text, size_t start) {
+    int joins = 0;
+    for (size_t i = text->len; i > start && text->s[i - 1] == '\\'; i--) joins = !joins;
+    text->len -= (size_t)joins;
+    return joins;
+}
+
 /* Reads up to the delimiter's line. Where the text is expanded, a line that a backslash
  * joins to the one before is no line of its own. */
 static void read_heredoc(struct parser *p, struct redirect *r) {
     struct buf text = {0};
-    int joined = 0;
     for (;;) {
         size_t start = text.len;
         int c = read_raw(p);
-        if (r->strip_tabs && !joined) {
+        if (r->strip_tabs) {
             while (c == '\t') c = read_raw(p);
         }
-        while (c != '\n' && c != CHAR_END) {
-            buf_putc(&text, (char)c);
+        while (c != CHAR_END) {
+            if (c == '\n' && (r->raw || !drop_continuation(&text, start))) break;
+            if (c != '\n') buf_putc(&text, (char)c);
             c = read_raw(p);
         }
         size_t len = text.len - start;
-        if (!joined && len == strlen(r->delimiter) &&
+        if (len == strlen(r->delimiter) &&
             (len == 0 || memcmp(text.s + start, r->delimiter, len) == 0)) {
             text.len = start;
             break;
         }
         if (c == CHAR_END) break;
         buf_putc(&text, '\n');
-        joined = 0;
-        if (!r->raw) {
-            for (size_t i = start + len; i > start && text.s[i - 1] == '\\'; i--) joined = !joined;
-        }
     }
     if (r->raw) {
         struct part *part = arena_alloc(p->arena, sizeof *part);
@@ -126,14 +174,30 @@ static enum token read_word(struct parser *p) {
     return io_number(p, p->parts) ? TOK_IO_NUMBER : TOK_WORD;
 }
 
-enum token next_token(struct parser *p) {
+/* Aliases whose values end before the token are free again; those that ended inside the
+ * last one only if it was not an alias itself. */
+static int token_start(struct parser *p) {
+    struct source *last = p->ended;
     int c;
+    p->ended = NULL;
     do {
         c = read_char(p);
         if (c == '#') {
             while (c != '\n' && c != CHAR_END) c = read_raw(p);
         }
     } while (c == ' ' || c == '\t');
+    release_ended(p->ended);
+    p->ended = last;
+    if (!p->replaced) {
+        release_ended(last);
+        p->ended = NULL;
+    }
+    p->replaced = 0;
+    return c;
+}
+
+enum token next_token(struct parser *p) {
+    int c = token_start(p);
     switch (c) {
     case CHAR_END:
         if (p->heredoc_count && !p->failed) newline(p); /* a document that never began is empty */

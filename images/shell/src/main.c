@@ -13,6 +13,10 @@
 #include "shell.h"
 #include "tool.h"
 
+#ifdef __wasi__
+#include <wasi/libc.h>
+#endif
+
 struct shell sh = {.name = "sh", .umask = 022, .options = 0};
 
 void write_all(int fd, const char *s, size_t n) {

@@ -55,6 +55,8 @@ struct parser {
     enum token token;
     struct part *parts; /* of TOK_WORD */
     int number;         /* TOK_IO_NUMBER */
+    int replaced;       /* what is read next is the value of the alias just read */
+    struct source *ended; /* texts read up inside the last token: still in use */
     int alias_next;     /* an alias value ended in a blank: look at the next word too */
     struct redirect **heredocs; /* whose documents begin after the next newline */
     int heredoc_count, heredoc_cap;
@@ -69,6 +71,7 @@ int read_char(struct parser *p);  /* with backslash-newline removed */
 int read_raw(struct parser *p);   /* as it stands */
 void unread_char(struct parser *p, int c);
 int peek_char(struct parser *p);
+void release_ended(struct source *ended);
 void push_text(struct parser *p, char *owned, size_t len, struct alias *alias);
 void syntax_error(struct parser *p, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -76,6 +79,7 @@ void syntax_error(struct parser *p, const char *fmt, ...) __attribute__((format(
 enum token next_token(struct parser *p);
 const char *token_text(enum token t);
 void queue_heredoc(struct parser *p, struct redirect *r);
+int read_delimiter(struct parser *p, struct redirect *r); /* 0: there is none */
 void free_heredocs(struct parser *p);
 
 /* word.c */

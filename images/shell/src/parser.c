@@ -60,6 +60,7 @@ static int replace_alias(struct parser *p) {
     char *copy = xmalloc(len + 1);
     memcpy(copy, a->value, len + 1);
     push_text(p, copy, len, a);
+    p->replaced = 1;
     return 1;
 }
 
@@ -109,22 +110,6 @@ void expect_reserved(struct parser *p, const char *word) {
     }
 }
 
-/* The delimiter of a here-document: quotes are removed, nothing is expanded. */
-static void set_delimiter(struct parser *p, struct redirect *r, const struct part *parts) {
-    struct buf text = {0};
-    for (; parts; parts = parts->next) {
-        if (parts->quoted) r->raw = 1;
-        if (parts->kind == PART_PARAM && parts->op == OP_NONE) {
-            buf_putc(&text, '$');
-        } else if (parts->kind != PART_TEXT) {
-            syntax_error(p, "bad here-document delimiter");
-        }
-        buf_add(&text, parts->text, parts->len);
-    }
-    r->delimiter = arena_copy(p->arena, text.s, text.len);
-    buf_free(&text);
-}
-
 /* Reads a redirection if one is next; *end is where to hang it. */
 int parse_redirect(struct parser *p, struct redirect ***end) {
     enum token t = peek_token(p);
@@ -154,17 +139,13 @@ int parse_redirect(struct parser *p, struct redirect ***end) {
     r->fd = fd >= 0 ? fd : kinds[t].fd;
     r->strip_tabs = t == TOK_DLESSDASH;
     skip_token(p);
-    if (peek_token(p) != TOK_WORD) {
-        unexpected(p, NULL);
-        return 1;
-    }
     if (r->kind == REDIR_HERE) {
-        set_delimiter(p, r, p->parts);
-        queue_heredoc(p, r);
-    } else {
+        if (read_delimiter(p, r)) queue_heredoc(p, r);
+    } else if (peek_token(p) == TOK_WORD) {
         r->target.parts = p->parts;
+        skip_token(p);
     }
-    skip_token(p);
+    if (!r->delimiter && !r->target.parts) unexpected(p, NULL);
     **end = r;
     *end = &r->next;
     return 1;

@@ -25,7 +25,7 @@ void mr_child(void *arg) {
     sh.is_child = 1;
     job_count = 0;
     redirect_forget();
-    traps_enter_subshell();
+    traps_enter_subshell(t->shows_traps);
     t->run(t);
     shell_exit(sh.status);
 }
@@ -95,6 +95,15 @@ static void remove_job(struct job *j) {
     job_count--;
 }
 
+/* Takes in the status of background processes that ended, so that they are gone. */
+void jobs_poll(void) {
+    for (int i = 0; i < job_count; i++) {
+        int raw = 0;
+        if (!jobs[i].done && mr_proc_wait(jobs[i].pid, MR_WNOHANG, &raw) > 0)
+            note_ended(jobs[i].pid, raw);
+    }
+}
+
 int job_pid(int number) {
     for (int i = 0; i < job_count; i++) {
         if (jobs[i].number == number || number <= 0) {
@@ -131,16 +140,16 @@ int wait_all(void) {
         if (got == -EINTR) return -1;
         if (got < 0) break;
         note_ended(got, raw);
+        if (traps_active() && trap_note()) return -1;
     }
     job_count = 0;
     return 0;
 }
 
 int jobs_print(int pids_only) {
+    jobs_poll();
     for (int i = 0; i < job_count; i++) {
         struct job *j = &jobs[i];
-        int raw = 0;
-        if (!j->done && mr_proc_wait(j->pid, MR_WNOHANG, &raw) > 0) note_ended(j->pid, raw);
         if (pids_only) {
             printf("%d\n", j->pid);
         } else if (!j->done) {

@@ -94,7 +94,7 @@ enum { PIPE_HOLDS = 60 * 1024 }; /* a little less than the host's 64 KiB */
 
 /* A document is a pipe; one that does not fit is fed by a process of its own. */
 static int open_heredoc(const struct redirect *r) {
-    struct heredoc_task h = {.task = {write_heredoc}};
+    struct heredoc_task h = {.task = {write_heredoc, 0}};
     int fds[2];
     int error = mr_fd_pipe(fds);
     if (error < 0) {

@@ -51,8 +51,8 @@ struct shell {
     int last_async; /* $! */
     int is_child;
     int in_trap;
-    int exit_status; /* of the shell when its EXIT trap began; "exit" there gives it back */
-    int exiting;
+    int trap_calls; /* sh.calls when it began */
+    int trap_status; /* $? when the running trap began: what a bare exit there gives back */
     int optind_reset;
     unsigned umask;
     struct arena *running; /* tree of the running command, for functions to hold */
@@ -220,10 +220,12 @@ extern const char default_path[];
 /* process.c */
 struct task {
     void (*run)(struct task *);
+    int shows_traps; /* "trap" tells of the parent's traps */
 };
 int task_start(struct task *t, int is_async); /* pid; exits the shell when it cannot */
 int wait_pid(int pid, int report);            /* status as of $? */
 int job_add(int pid);
+void jobs_poll(void);
 int wait_job(int pid);
 int wait_all(void);
 int job_pid(int number); /* %n; 0: the current one; -1: none */
@@ -231,13 +233,13 @@ int open_null(void);
 int jobs_print(int pids_only);
 
 /* trap.c */
-enum { SIGNAL_MAX = 32 };
+enum { SIGNAL_PIPE = 13, SIGNAL_MAX = 32 };
+int signal_is_ignored(int sig);
 int signal_number(const char *name); /* also a number; 0: EXIT; -1: none */
 const char *signal_name(int sig);
-void traps_enter_subshell(void);
+void traps_enter_subshell(int show_old);
 int traps_run(void);       /* those of signals that came; 0 or the jump made */
 void run_exit_trap(int status);
-int trap_is_set(int sig);
 int trap_note(void);       /* takes in caught signals; number of one that waits for its trap */
 const char *signal_text(int sig);
 int signal_is_quiet(int sig); /* its death goes unreported */

@@ -20,10 +20,7 @@ int out_finish(void) {
     failed |= ferror(stdout);
     if (!failed) return 0;
     clearerr(stdout);
-    if (error == EPIPE) {
-        if (sh.is_child) _Exit(PIPE_STATUS);
-        return PIPE_STATUS;
-    }
+    if (error == EPIPE && !signal_is_ignored(SIGNAL_PIPE)) _Exit(PIPE_STATUS);
     warn("write error: %s", strerror(error));
     return 1;
 }
@@ -44,9 +41,11 @@ int run_tool(const struct tool *tool, char **argv) {
 }
 
 static int not_found(char **argv) {
-    size_t len = strlen(argv[0]);
+    struct buf words = {0};
+    for (char **word = argv; *word; word++) buf_add(&words, *word, strlen(*word) + 1);
     /* The host records the attempt; it never finds a name without a slash. */
-    mr_proc_exec(argv[0], len, argv[0], len + 1, "", 0, "/", 1);
+    mr_proc_exec(argv[0], strlen(argv[0]), words.s, words.len, "", 0, "/", 1);
+    buf_free(&words);
     warn("%s: not found", argv[0]);
     return 127;
 }
@@ -66,7 +65,7 @@ static void run_command_task(struct task *t) {
 }
 
 static int run_in_child(const struct command *c, char **argv, const struct redirect *r) {
-    struct command_task t = {{run_command_task}, c, argv, r};
+    struct command_task t = {{run_command_task, 0}, c, argv, r};
     return wait_pid(task_start(&t.task, 0), 1);
 }
 

@@ -49,7 +49,7 @@ static void drop_nuls(struct buf *b) {
 void substitute_command(const struct part *p, struct marked *m) {
     struct buf out = {0};
     if (p->body) {
-        struct capture_task c = {.task = {run_captured}, .part = p};
+        struct capture_task c = {.task = {run_captured, 1}, .part = p};
         int error = mr_fd_pipe(c.fds);
         if (error < 0) fail(2, "cannot make a pipe: %s", strerror(-error));
         int pid = task_start(&c.task, 0);

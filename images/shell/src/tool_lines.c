@@ -122,6 +122,10 @@ static int out_report(int err, int status) {
 }
 
 static void out_write(struct out *o, const char *p, size_t n) {
+    if (o->to_memory) {
+        o->to_memory(o->memory, p, n);
+        return;
+    }
     while (n > 0 && !o->err) {
         ssize_t done = write(o->fd, p, n);
         if (done < 0) {

@@ -75,7 +75,7 @@ int tool_nl(int argc, char **argv) {
         {"number-format", 1, 'n'}, {"no-renumber", 0, 'p'}, {"number-separator", 1, 's'}, {"starting-line-number", 1, 'v'},
         {"number-width", 1, 'w'}, {0}};
     struct nl nl = {.section = {{'n', NULL}, {'t', NULL}, {'n', NULL}}, .now = BODY, .width = 6, .join_blank = 1, .start = 1,
-                    .step = 1, .format = 'r', .separator = "\t", .delim = "\\:"};
+                    .step = 1, .format = 'r', .separator = "\t", .delim = {'\\', ':'}};
     struct opts o = opts_start(argc, argv);
     int c, status = 0;
     while ((c = opts_next(&o, "b:d:f:h:i:l:n:ps:v:w:", longs)) != OPT_END) switch (c) {

@@ -68,6 +68,8 @@ struct out {
     int exits;   /* leave the process at that moment (a tool that runs in its own) */
     size_t len;
     char *buf;
+    void *memory; /* fd -1: takes the bytes instead, through to_memory(memory, ...) */
+    void (*to_memory)(void *memory, const char *p, size_t n);
 };
 void out_start(struct out *o, int fd, int exits);
 int out_flush(struct out *o);

@@ -8,7 +8,7 @@
 #include "shell.h"
 #include "tool.h"
 
-enum { SIG_INT_NUMBER = 2, SIG_QUIT_NUMBER = 3, SIG_PIPE_NUMBER = 13 };
+enum { SIGNAL_INT = 2, SIGNAL_QUIT = 3 };
 
 static const struct {
     const char *name, *text;
@@ -49,8 +49,8 @@ static const struct {
 
 /* NULL: default; "": ignored; else the action. [0] is EXIT. */
 static char *actions[SIGNAL_MAX];
-/* In a subshell the traps of its parent are gone, but "trap" still shows them until the
- * first change, so that saved=$(trap) works. */
+/* In a command substitution the traps of its parent are gone, but "trap" still shows them
+ * until the first change, so that saved=$(trap) works. */
 static char **inherited;
 static unsigned char came[SIGNAL_MAX];
 static unsigned char hard_ignored[SIGNAL_MAX];
@@ -76,9 +76,9 @@ const char *signal_text(int sig) {
     return sig > 0 && sig < SIGNAL_MAX ? signals[sig].text : "Unknown signal";
 }
 
-int signal_is_quiet(int sig) { return sig == SIG_INT_NUMBER || sig == SIG_PIPE_NUMBER; }
+int signal_is_quiet(int sig) { return sig == SIGNAL_INT || sig == SIGNAL_PIPE; }
 
-int trap_is_set(int sig) { return actions[sig] != NULL; }
+int signal_is_ignored(int sig) { return actions[sig] && !*actions[sig]; }
 
 int traps_active(void) { return set_count > 0; }
 
@@ -91,11 +91,19 @@ static void set_action(int sig, char *action) {
     mr_sig_action(sig, !action ? MR_SIG_DFL : *action ? MR_SIG_CATCH : MR_SIG_IGN);
 }
 
-void traps_enter_subshell(void) {
+static void forget_inherited(void) {
+    if (!inherited) return;
+    for (int i = 0; i < SIGNAL_MAX; i++) free(inherited[i]);
+    free(inherited);
+    inherited = NULL;
+}
+
+void traps_enter_subshell(int show_old) {
     if (!set_count) return;
-    inherited = xmalloc(sizeof actions);
+    forget_inherited();
+    if (show_old) inherited = xmalloc(sizeof actions);
     for (int i = 0; i < SIGNAL_MAX; i++) {
-        inherited[i] = actions[i] ? xstrdup(actions[i]) : NULL;
+        if (show_old) inherited[i] = actions[i] ? xstrdup(actions[i]) : NULL;
         if (actions[i] && *actions[i]) set_action(i, NULL);
     }
     memset(came, 0, sizeof came);
@@ -105,7 +113,7 @@ void traps_enter_subshell(void) {
 
 /* An asynchronous list ignores what the keyboard would send. */
 void ignore_keyboard_signals(void) {
-    for (int sig = SIG_INT_NUMBER; sig <= SIG_QUIT_NUMBER; sig++) {
+    for (int sig = SIGNAL_INT; sig <= SIGNAL_QUIT; sig++) {
         if (!actions[sig]) mr_sig_action(sig, MR_SIG_IGN);
         hard_ignored[sig] = 1;
     }
@@ -125,15 +133,20 @@ int trap_note(void) {
 
 /* Runs an action; $? after it is what it was before, unless it returns or exits. */
 static int run_action(const char *action) {
-    int status = sh.status, was_in_trap = sh.in_trap, failed = 0;
+    int status = sh.status, outer = sh.trap_status, was_in_trap = sh.in_trap, failed = 0;
+    int outer_calls = sh.trap_calls;
     enum flow flow = sh.flow;
     int levels = sh.flow_levels;
     sh.flow = FLOW_NONE;
     sh.in_trap = 1;
+    sh.trap_status = status;
+    sh.trap_calls = sh.calls;
     char *copy = xstrdup(action);
     run_text(copy, sh.line, 0, &failed);
     free(copy);
     sh.in_trap = was_in_trap;
+    sh.trap_status = outer;
+    sh.trap_calls = outer_calls;
     if (sh.flow) return 1;
     sh.flow = flow;
     sh.flow_levels = levels;
@@ -142,7 +155,6 @@ static int run_action(const char *action) {
 }
 
 int traps_run(void) {
-    if (sh.in_trap) return 0;
     for (int sig = trap_note(); sig; sig = trap_note()) {
         came[sig] = 0;
         came_count--;
@@ -160,7 +172,9 @@ void run_exit_trap(int status) {
     sh.status = status;
     sh.tested = 0;
     sh.flow = FLOW_NONE;
-    sh.exit_status = status;
+    sh.in_trap = 1;
+    sh.trap_status = status;
+    sh.trap_calls = sh.calls;
     int failed;
     if (*action) run_text(action, sh.line, 0, &failed);
 }
@@ -186,13 +200,6 @@ static int print_traps(int argc, char **argv, int all) {
         status = 1;
     }
     return out_finish() | status;
-}
-
-static void forget_inherited(void) {
-    if (!inherited) return;
-    for (int i = 0; i < SIGNAL_MAX; i++) free(inherited[i]);
-    free(inherited);
-    inherited = NULL;
 }
 
 int builtin_trap(int argc, char **argv) {

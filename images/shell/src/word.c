@@ -210,13 +210,13 @@ static void scan_quoted(struct parser *p, struct buf *raw, int quote) {
 static int scan_arith(struct parser *p, struct buf *raw) {
     int depth = 0;
     for (;;) {
-        int c = read_raw(p);
+        int c = read_char(p);
         if (c == CHAR_END) {
             syntax_error(p, "Missing '))'");
             return 1;
         }
         if (c == ')' && depth == 0) {
-            int next = read_raw(p);
+            int next = read_char(p);
             if (next == ')') return 1;
             unread_char(p, next);
             buf_putc(raw, ')');
