@@ -23,7 +23,8 @@ Encoding = Literal["utf-8", "base64"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # Deferred: only SpellResult's validator is ever used, and each one costs start-up time.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
 
 
 class ResultFinding(_Part):
