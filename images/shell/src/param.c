@@ -56,8 +56,6 @@ static void add_list(const struct part *p, struct marked *m, int flags) {
     for (int i = 0; i < sh.param_count; i++) {
         if (i && apart) {
             marked_add(m, " ", 1, ATTR_BREAK);
-        } else if (i && !star) {
-            marked_add(m, " ", 1, attr);
         } else if (i && *ifs) {
             marked_add(m, ifs, 1, attr);
         }

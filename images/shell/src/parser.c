@@ -75,12 +75,14 @@ enum token peek_command_token(struct parser *p) {
 
 /* The next token of a simple command's arguments. */
 static enum token peek_argument(struct parser *p) {
-    for (;;) {
-        enum token t = peek_token(p);
-        if (!p->alias_next) return t;
+    enum token t = peek_token(p);
+    while (p->alias_next) {
         p->alias_next = 0;
-        if (!replace_alias(p)) return t;
+        if (!replace_alias(p)) break;
+        t = peek_token(p);
+        p->alias_next = 1; /* its value may begin with an alias as well */
     }
+    return t;
 }
 
 void unexpected(struct parser *p, const char *expected) {
