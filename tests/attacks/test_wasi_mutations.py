@@ -73,7 +73,7 @@ def test_disk(run_job: RunJob, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert probe() is Ending.DISK_LIMIT
     monkeypatch.setattr(quota.Quota, "charge_bytes", lambda _self, _count: None)
-    monkeypatch.setattr(quota.Quota, "charge_up_to", lambda _self, count: count)
+    monkeypatch.setattr(quota.Quota, "charge_up_to", lambda _self, count, _least: count)
     assert probe() is Ending.EXITED
 
 

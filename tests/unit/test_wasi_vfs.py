@@ -356,7 +356,8 @@ def test_quota_always_equals_what_is_there(ops: list[tuple[str, str, str, int]])
 def _apply(vfs: Vfs, held: list[FileHandle], op: str, one: str, two: str, number: int) -> None:
     at, to = entry(vfs, f"/tmp/{one}"), entry(vfs, f"/tmp/{two}")
     if op == "create":
-        held.append(put(vfs, f"/tmp/{one}", b"x" * number))
+        held.append(put(vfs, f"/tmp/{one}"))
+        held[-1].write(memoryview(b"x" * number))
     elif op == "mkdir":
         vfs.make_directory(at)
     elif op == "symlink":
