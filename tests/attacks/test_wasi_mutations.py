@@ -72,7 +72,7 @@ def test_disk(run_job: RunJob, monkeypatch: pytest.MonkeyPatch) -> None:
         return run_job("head -c 9000000 /dev/zero > /tmp/f", tmp_bytes=4 << 20).ending
 
     assert probe() is Ending.DISK_LIMIT
-    monkeypatch.setattr(quota.Quota, "charge_bytes", lambda _self, _count: None)
+    monkeypatch.setattr(quota.Quota, "charge_bytes", lambda *_: None)
     monkeypatch.setattr(quota.Quota, "charge_up_to", lambda _self, count, _least: count)
     assert probe() is Ending.EXITED
 

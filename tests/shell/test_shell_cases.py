@@ -17,7 +17,7 @@ CASES = sorted(HERE.glob("*/*.sh"))
 
 
 def test_there_are_cases() -> None:
-    assert len(CASES) > 100
+    assert len(CASES) >= 40
     assert {case.with_suffix(".out") for case in CASES} == set(HERE.glob("*/*.out"))
 
 
