@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -69,7 +69,7 @@ def make_spec(
 
 
 @pytest.fixture
-def run_job(module_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunJob]:
+def run_job(module_cache: Path, monkeypatch: pytest.MonkeyPatch) -> RunJob:
     """Runs a command in the WASI lane: `run_job("echo hi", pids=4).stdout`."""
     from magicrune.backends.wasi import backend
 
@@ -79,4 +79,4 @@ def run_job(module_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run
     def run(cmd: str, **options: object) -> Observation:
         return lane.run(make_spec(cmd, **options))  # type: ignore[arg-type]
 
-    yield run
+    return run
