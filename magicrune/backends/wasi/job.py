@@ -31,6 +31,10 @@ SLICE_NS = 50_000_000
 """A process that ran this long lets others run; long, because switching early only makes
 the order of output depend on the machine's speed."""
 
+_STOPPED_MAX_NS = 600_000_000_000
+"""Longest that the clock may stand still; what takes longer is a failure of ours."""
+_LOOK_S = 1.0
+
 _ENDINGS = {
     "memory": Ending.OOM,
     "pids": Ending.PIDS_LIMIT,
@@ -104,20 +108,24 @@ class Job:
             left_s = (self.deadline_ns - time.monotonic_ns()) / 1e9 + grace_s
             if left_s <= 0:
                 return False
-            if self.ended.wait(left_s):  # not yet: has clock_stopped() moved the deadline?
+            # In short waits, since clock_stopped() moves the deadline in both directions.
+            if self.ended.wait(min(left_s, _LOOK_S)):
                 return True
 
     @contextmanager
     def clock_stopped(self) -> Iterator[None]:
         """Time spent inside by the running process is ours (compiling CPython once takes
-        seconds), not the job's."""
+        seconds, on a busy machine a minute), not the job's. Meanwhile the deadline is far
+        off, so that nobody takes the wait for a job that hangs."""
         process = self.running
         before_ns = time.monotonic_ns()
+        deadline_ns = self.deadline_ns
+        self.deadline_ns += _STOPPED_MAX_NS
         cpu_ns = time.thread_time_ns()
         try:
             yield
         finally:
-            self.deadline_ns += time.monotonic_ns() - before_ns
+            self.deadline_ns = deadline_ns + time.monotonic_ns() - before_ns
             if process is not None:
                 process.excuse_cpu(time.thread_time_ns() - cpu_ns)
 
