@@ -202,7 +202,19 @@ static void use_environ(char *const *envp) {
     }
 }
 
+/* env -C and find -execdir have moved: PWD follows, or the command's pwd would be wrong. */
+static void follow_directory(void) {
+    const char *pwd = var_get("PWD");
+    char cwd[4096];
+    struct stat here, there;
+    struct buf clean = {0};
+    if (pwd && stat(".", &here) == 0 && stat(pwd, &there) == 0 && here.st_ino == there.st_ino) return;
+    if (getcwd(cwd, sizeof cwd) && resolve_links(cwd, &clean)) var_set("PWD", buf_text(&clean));
+    buf_free(&clean);
+}
+
 _Noreturn void sh_exec(char *const argv[], char *const envp[]) {
+    follow_directory();
     if (envp) use_environ(envp);
     struct command c;
     command_find(argv[0], 0, NULL, &c);
