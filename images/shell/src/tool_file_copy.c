@@ -121,7 +121,7 @@ static bool copy_link(const char *from, const char *to, bool exists) {
 
 static bool make_other_link(const struct copy *c, const char *from, const char *to, bool exists) {
     if (exists && c->force) unlink(to);
-    if (c->make_links ? !linkat(AT_FDCWD, from, AT_FDCWD, to, 0) : !symlink(from, to)) return true;
+    if (c->make_links ? !link(from, to) : !symlink(from, to)) return true;
     tool_warn(c->make_links ? "cannot create hard link %s to %s: %s" : "cannot create symbolic link %s to %s: %s",
               quoted(to), quoted(from), strerror(errno));
     return false;

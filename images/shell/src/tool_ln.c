@@ -1,6 +1,5 @@
 /* ln, readlink, realpath. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,13 +11,13 @@ struct linking {
     bool symbolic, force, verbose, no_deref, relative, physical;
 };
 
-/* How `link` must spell `target` when both are made absolute. */
-static char *relative_target(const char *target, const char *link) {
+/* How `place` must spell `target` when both are made absolute. */
+static char *relative_target(const char *target, const char *place) {
     char *to = path_canonical(target, CANON_MISSING), *dir = NULL, *from = NULL, *out;
     size_t i, same = 0, ups = 0;
 
-    dir = xstrdup(link);
-    dir[path_base(link) - link] = '\0';
+    dir = xstrdup(place);
+    dir[path_base(place) - place] = '\0';
     from = path_canonical(*dir ? dir : ".", CANON_MISSING);
     free(dir);
     if (!to || !from) {
@@ -50,17 +49,17 @@ static char *relative_target(const char *target, const char *link) {
     return out;
 }
 
-static bool clear_way(const struct linking *l, const char *target, const char *link) {
+static bool clear_way(const struct linking *l, const char *target, const char *place) {
     struct stat st, other;
 
-    if (!l->force || lstat(link, &st) || S_ISDIR(st.st_mode))
+    if (!l->force || lstat(place, &st) || S_ISDIR(st.st_mode))
         return true;
     if (!l->symbolic && !lstat(target, &other) && st.st_ino == other.st_ino
         && st.st_dev == other.st_dev) {
-        tool_warn("%s and %s are the same file", quoted(target), quoted(link));
+        tool_warn("%s and %s are the same file", quoted(target), quoted(place));
         return false;
     }
-    return !unlink(link) || errno == ENOENT;
+    return !unlink(place) || errno == ENOENT;
 }
 
 static bool can_link(const struct linking *l, const char *target) {
@@ -77,21 +76,21 @@ static bool can_link(const struct linking *l, const char *target) {
     return !S_ISDIR(st.st_mode);
 }
 
-static bool link_one(const struct linking *l, const char *target, const char *link) {
+static bool link_one(const struct linking *l, const char *target, const char *place) {
     char *spelled = NULL;
     int result;
 
-    if (!can_link(l, target) || !clear_way(l, target, link))
+    if (!can_link(l, target) || !clear_way(l, target, place))
         return false;
     if (l->symbolic && l->relative)
-        spelled = relative_target(target, link);
-    result = l->symbolic ? symlink(spelled ? spelled : target, link) : linkat(AT_FDCWD, target, AT_FDCWD, link, 0);
+        spelled = relative_target(target, place);
+    result = l->symbolic ? symlink(spelled ? spelled : target, place) : link(target, place);
     if (result)
         tool_warn(l->symbolic ? "failed to create symbolic link %s: %s"
                               : "failed to create hard link %s: %s",
-                  quoted(link), strerror(errno));
+                  quoted(place), strerror(errno));
     else if (l->verbose)
-        printf("%s %s %s\n", quoted(link), l->symbolic ? "->" : "=>",
+        printf("%s %s %s\n", quoted(place), l->symbolic ? "->" : "=>",
                quoted(spelled ? spelled : target));
     free(spelled);
     return !result;
@@ -102,13 +101,13 @@ static int link_all(const struct linking *l, char **sources, int count, const ch
 
     for (i = 0; i < count; i++) {
         const char *base = path_base(sources[i]);
-        char *name = xstrdup(base), *link;
+        char *name = xstrdup(base), *place;
 
         name[path_trim(name)] = '\0';
-        link = path_join(dir, name);
-        if (!link_one(l, sources[i], link))
+        place = path_join(dir, name);
+        if (!link_one(l, sources[i], place))
             status = 1;
-        free(link);
+        free(place);
         free(name);
     }
     return status;

@@ -351,7 +351,7 @@ static void extract_link(struct extraction *x, const struct member *m, const cha
         tar_trouble(x->t, "%s: Link target contains '..'", m->link);
         return;
     } else {
-        result = linkat(AT_FDCWD, stripped(tar_relative(x->t, m->link), x->t->strip), AT_FDCWD, path, 0);
+        result = link(stripped(tar_relative(x->t, m->link), x->t->strip), path);
     }
     if (result)
         tar_trouble(x->t, "%s: Cannot create %s to %s: %s", path, m->type == '2' ? "symlink" : "hard link", quoted(m->link),
