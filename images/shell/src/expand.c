@@ -94,7 +94,7 @@ static int is_literal(const struct word *w) {
 }
 
 void expand_word(const struct word *w, struct fields *out) {
-    if (is_literal(w) && (w->parts->quoted || !strpbrk(w->parts->text, "*?[\\"))) {
+    if (is_literal(w) && (w->parts->quoted || !pattern_has_special(w->parts->text))) {
         field_add(out, arena_copy(&sh.temp, w->parts->text, w->parts->len));
         return;
     }

@@ -99,7 +99,8 @@ int pattern_match(const char *pattern, const char *s, size_t len) {
 
 int pattern_has_special(const char *p) {
     for (; *p; p++) {
-        if (*p == '*' || *p == '?' || *p == '[') return 1;
+        if (*p == '*' || *p == '?') return 1;
+        if (*p == '[' && strchr(p + 1, ']')) return 1;
         if (*p == '\\' && p[1]) p++;
     }
     return 0;
