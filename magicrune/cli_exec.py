@@ -144,24 +144,31 @@ def exec_command(
 
 def _answer(wish: _Wish, sink: Sink) -> int:
     with _quick_start():
-        from magicrune.backends.select import choose
-        from magicrune.pipeline import rehearse
-        from magicrune.policy import find_policy, load_policy
-        from magicrune.request import parse_request
-        from magicrune.strictjson import read_limited
+        request, policy, backend = _load(wish)
+        import magicrune.ledger
+        import magicrune.pipeline
+        import magicrune.quarantine
+    if wish.dry_run:
+        rehearse = magicrune.pipeline.rehearse
+        would = rehearse(request, policy, backend, seed=wish.seed, timeout_sec=wish.timeout)
+        sink.write(json.dumps(would).encode() + b"\n")
+        return 0
+    result = _execute(wish, request, policy, backend)
+    return _tell(result, wish, sink)
+
+
+def _load(wish: _Wish) -> tuple[SpellRequest, Policy, Backend]:
+    from magicrune.backends.select import choose
+    from magicrune.policy import find_policy, load_policy
+    from magicrune.request import parse_request
+    from magicrune.strictjson import read_limited
 
     if wish.source == "-" and sys.stdin is None:
         raise CliUsage("stdin is closed", hint="-f FILE")
     data = read_limited(sys.stdin.buffer if wish.source == "-" else wish.source)
     request = parse_request(data, strict=wish.strict)
     policy = load_policy(find_policy(wish.policy))
-    backend = choose(wish.backend, policy.runtime.backends)
-    if wish.dry_run:
-        would = rehearse(request, policy, backend, seed=wish.seed, timeout_sec=wish.timeout)
-        sink.write(json.dumps(would).encode() + b"\n")
-        return 0
-    result = _execute(wish, request, policy, backend)
-    return _tell(result, wish, sink)
+    return request, policy, choose(wish.backend, policy.runtime.backends)
 
 
 def _execute(wish: _Wish, request: SpellRequest, policy: Policy, backend: Backend) -> SpellResult:
@@ -195,7 +202,7 @@ def _tell(result: SpellResult, wish: _Wish, sink: Sink) -> int:
 @contextlib.contextmanager
 def _quick_start() -> Iterator[None]:
     """For imports. They make many objects and no garbage: collecting meanwhile costs a
-    tenth of their time. And no plugin that happens to be installed looks at requests."""
+    tenth of their time. And no pydantic plugin that happens to be installed sees requests."""
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
     was_on = gc.isenabled()
     gc.disable()
