@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from magicrune.backends.wasi.lookup import Last
 from magicrune.backends.wasi.nodes import Directory, Node, RegularFile
 from magicrune.backends.wasi.vfs import Vfs
 from magicrune.backends.wasi.wasi_abi import WasiError
@@ -21,9 +22,11 @@ def collect_artifacts(
     Symlinks are never followed. Files past `bytes_max` in all are named without content.
     """
     try:
-        top = vfs.node_at(directory)
+        top = vfs.node_at(directory, Last.ENTRY)
     except WasiError:
         return (), ()
+    if not isinstance(top, Directory):
+        return (), ((directory, f"not a directory ({top.filetype.name.lower()})"),)
     found: list[tuple[str, Node]] = []
     skipped: list[tuple[str, str]] = []
     _list(top, "", 0, found, skipped)
