@@ -34,7 +34,8 @@ char *size_human(int64_t bytes, char out[16]) {
         return out;
     }
     /* Rounded up, one digit after the point below 10. */
-    int64_t whole = bytes / unit, tenths = (bytes % unit * 10 + unit - 1) / unit;
+    uint64_t whole = (uint64_t)(bytes / unit);
+    uint64_t tenths = ((uint64_t)(bytes % unit) * 10 + (uint64_t)unit - 1) / (uint64_t)unit;
     if (tenths == 10) {
         whole++;
         tenths = 0;

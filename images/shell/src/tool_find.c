@@ -19,10 +19,14 @@ _Noreturn void find_die(const char *fmt, ...) {
 }
 
 bool find_eval(struct find *f, struct find_node *n) {
+    while (n->kind == FIND_AND || n->kind == FIND_OR || n->kind == FIND_COMMA) {
+        bool yes = find_eval(f, n->left);
+
+        if (n->kind != FIND_COMMA && yes == (n->kind == FIND_OR)) return yes;
+        if (f->quit) return false;
+        n = n->right;
+    }
     switch (n->kind) {
-    case FIND_AND: return find_eval(f, n->left) && !f->quit && find_eval(f, n->right);
-    case FIND_OR: return find_eval(f, n->left) || (!f->quit && find_eval(f, n->right));
-    case FIND_COMMA: find_eval(f, n->left); return !f->quit && find_eval(f, n->right);
     case FIND_NOT: return !find_eval(f, n->left);
     case FIND_PRINT:
     case FIND_PRINTF:

@@ -151,11 +151,11 @@ bool find_act(struct find *f, struct find_node *n) {
 }
 
 void find_flush(struct find *f, struct find_node *n) {
-    if (!n) return;
-    if (n->kind == FIND_EXEC && n->batch) {
-        fflush(stdout);
-        run_batch(f, n);
+    for (; n; n = n->right) {
+        if (n->kind == FIND_EXEC && n->batch) {
+            fflush(stdout);
+            run_batch(f, n);
+        }
+        find_flush(f, n->left);
     }
-    find_flush(f, n->left);
-    find_flush(f, n->right);
 }

@@ -311,29 +311,36 @@ static struct find_node *join(enum find_kind kind, struct find_node *left, struc
     return n;
 }
 
+/* Puts one more operand at the end of a chain that leans to the right, so that a long one
+ * is followed by a loop and not by the stack. Returns where the next one goes. */
+static struct find_node **chain(enum find_kind kind, struct find_node **last, struct find_node *next) {
+    *last = join(kind, *last, next);
+    return &(*last)->right;
+}
+
 static struct find_node *parse_and(struct words *w, const char *after) {
-    struct find_node *n = parse_primary(w, after);
+    struct find_node *n = parse_primary(w, after), **last = &n;
 
     for (;;) {
         const char *word = peek(w);
 
         if (!word || !strcmp(word, ")") || !strcmp(word, "-o") || !strcmp(word, "-or") || !strcmp(word, ",")) return n;
         accept(w, "-a", "-and");
-        n = join(FIND_AND, n, parse_primary(w, "-a"));
+        last = chain(FIND_AND, last, parse_primary(w, "-a"));
     }
 }
 
 static struct find_node *parse_or(struct words *w, const char *after) {
-    struct find_node *n = parse_and(w, after);
+    struct find_node *n = parse_and(w, after), **last = &n;
 
-    while (accept(w, "-o", "-or")) n = join(FIND_OR, n, parse_and(w, "-o"));
+    while (accept(w, "-o", "-or")) last = chain(FIND_OR, last, parse_and(w, "-o"));
     return n;
 }
 
 static struct find_node *parse_list(struct words *w) {
-    struct find_node *n = parse_or(w, "(");
+    struct find_node *n = parse_or(w, "("), **last = &n;
 
-    while (accept(w, ",", NULL)) n = join(FIND_COMMA, n, parse_or(w, ","));
+    while (accept(w, ",", NULL)) last = chain(FIND_COMMA, last, parse_or(w, ","));
     return n;
 }
 
