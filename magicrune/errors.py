@@ -142,3 +142,10 @@ class LedgerUnusable(LedgerFailed):
 
     code = "MR-4305"
     retryable = False
+
+
+class RunInterrupted(MagicRuneError):
+    """The run was ended from outside (SIGINT, SIGTERM, SIGHUP); only the ledger says so."""
+
+    code = "MR-4105"
+    retryable = True

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from magicrune.admission import admit
-from magicrune.errors import MagicRuneError, PolicyViolation, Unexpected
+from magicrune.errors import MagicRuneError, PolicyViolation, RunInterrupted, Unexpected
 from magicrune.grade import EXIT_CODES, grade
 from magicrune.request import request_sha256, run_id
 from magicrune.result import Provenance, build_result, refusal_result, to_json
@@ -177,14 +177,19 @@ def _attempt(ledger: Ledger, backend: str, known: Provenance) -> Iterator[int]:
     try:
         yield attempt
     except BaseException as failure:
-        code = failure.code if isinstance(failure, MagicRuneError) else Unexpected.code
         message = f"{type(failure).__name__}: {failure}"[:_MESSAGE_MAX]
         try:
-            ledger.fail(known.run_id, attempt, code, message)
+            ledger.fail(known.run_id, attempt, _code_of(failure), message)
         except MagicRuneError as unrecorded:
             # The row stays "running" and is told as crashed once this process is gone.
             failure.add_note(f"not recorded in the ledger: {unrecorded}")
         raise
+
+
+def _code_of(failure: BaseException) -> str:
+    if isinstance(failure, MagicRuneError):
+        return failure.code
+    return RunInterrupted.code if isinstance(failure, KeyboardInterrupt) else Unexpected.code
 
 
 class _Clock:

@@ -133,16 +133,20 @@ def test_a_violation_runs_nothing_and_is_recorded(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "failure",
-    [BackendFailed("broke"), ControlNotHeld("memory"), ZeroDivisionError("x"), KeyboardInterrupt()],
+    ("failure", "code"),
+    [
+        (BackendFailed("broke"), "MR-4102"),
+        (ControlNotHeld("memory"), "MR-4103"),
+        (ZeroDivisionError("x"), "MR-4999"),
+        (KeyboardInterrupt(), "MR-4105"),
+    ],
 )
 def test_what_leaves_the_sandbox_as_an_exception_is_recorded_and_raised(
-    bench: Bench, failure: BaseException
+    bench: Bench, failure: BaseException, code: str
 ) -> None:
     with pytest.raises(type(failure)):
         bench.run(Raising(failure))
     (record,) = bench.ledger.runs()
-    code = failure.code if isinstance(failure, MagicRuneError) else "MR-4999"
     assert (record.state, record.error_code) == ("failed", code)
     assert record.error_message is not None
     assert type(failure).__name__ in record.error_message
