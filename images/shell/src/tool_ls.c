@@ -16,8 +16,9 @@ struct pending {
     char *path;
 };
 
+/* Of the running ls; set anew by each. */
 static struct ls_style style;
-static int status;
+static int status, out_failed;
 static bool printed, headers;
 
 static void trouble(int how_bad) {
@@ -146,7 +147,6 @@ static void push_subdirs(const struct ls_list *l, struct pending **todo) {
 
 static void list_dir(const char *path, struct pending **todo, int how_bad) {
     struct ls_list l = {0};
-    int failed;
 
     if (!read_dir(&l, path)) trouble(how_bad);
     sort_list(&l);
@@ -157,8 +157,7 @@ static void list_dir(const char *path, struct pending **todo, int how_bad) {
     ls_print(&style, &l);
     if (style.recursive) push_subdirs(&l, todo);
     list_free(&l);
-    /* A reader that has gone ends a long listing. */
-    if (style.recursive && (failed = out_check(0))) exit(failed);
+    if (style.recursive) out_failed = out_check(0);
 }
 
 static void take_operand(const char *path, struct ls_list *files, struct ls_list *dirs) {
@@ -177,6 +176,18 @@ static void take_operand(const char *path, struct ls_list *files, struct ls_list
     added->has_stat = true;
 }
 
+/* A reader that has gone ends a long listing. */
+static void list_pending(struct pending **todo) {
+    while (*todo) {
+        struct pending *p = *todo;
+
+        *todo = p->next;
+        if (!out_failed) list_dir(p->path, todo, STATUS_MINOR);
+        free(p->path);
+        free(p);
+    }
+}
+
 static void list_operands(char **paths, int count) {
     struct ls_list files = {0}, dirs = {0};
     struct pending *todo = NULL;
@@ -187,16 +198,9 @@ static void list_operands(char **paths, int count) {
     headers = style.recursive || count > 1;
     ls_print(&style, &files);
     printed = files.count > 0;
-    for (size_t i = 0; i < dirs.count; i++) {
+    for (size_t i = 0; i < dirs.count && !out_failed; i++) {
         list_dir(dirs.v[i].path, &todo, STATUS_SERIOUS);
-        while (todo) {
-            struct pending *p = todo;
-
-            todo = p->next;
-            list_dir(p->path, &todo, STATUS_MINOR);
-            free(p->path);
-            free(p);
-        }
+        list_pending(&todo);
     }
     list_free(&files);
     list_free(&dirs);
@@ -338,6 +342,8 @@ int tool_ls(int argc, char **argv) {
     int c;
 
     style = (struct ls_style){.width = WIDTH, .now = time_now()};
+    status = out_failed = 0;
+    printed = headers = false;
     while ((c = opts_next(&o, "aAbcCdfFgGhHiI:klLmnNopqQrRsStuUvw:xX1", longs)) > 0)
         if (!choose(c, o.arg)) {
             usage_error("invalid argument %s", marked(o.arg));
@@ -350,5 +356,5 @@ int tool_ls(int argc, char **argv) {
         list_operands(argv + 1, o.operands);
     else
         list_operands(here, 1);
-    return status;
+    return out_failed ? out_failed : status;
 }
