@@ -20,7 +20,7 @@ def read_controls(job: Job, proof: Proof) -> tuple[ControlReading, ...]:
     """All controls of a finished job. `measured` is of this run or of the lane's trials."""
     limits = job.spec.limits
     quota = job.vfs.quota
-    wall_ms = (time.monotonic_ns() - job.started_ns) // 1_000_000
+    wall_ms = (time.monotonic_ns() - job.started_ns - job.excused_ns) // 1_000_000
     mounts = ", ".join(f"{m.path} {'rw' if m.writable else 'ro'}" for m in job.spec.mounts)
     return (
         ControlReading(

@@ -71,6 +71,8 @@ class Job:
         self.limits_hit: list[str] = []
         self.started_ns = 0
         self.deadline_ns = 0
+        self.excused_ns = 0
+        """Wall time that clock_stopped() took out."""
         self.vfs: Vfs  # these three are set by backend.py: they charge this job
         self.stdout: OutputStream
         self.stderr: OutputStream
@@ -125,7 +127,9 @@ class Job:
         try:
             yield
         finally:
-            self.deadline_ns = deadline_ns + time.monotonic_ns() - before_ns
+            stopped_ns = time.monotonic_ns() - before_ns
+            self.deadline_ns = deadline_ns + stopped_ns
+            self.excused_ns += stopped_ns
             if process is not None:
                 process.excuse_cpu(time.thread_time_ns() - cpu_ns)
 
