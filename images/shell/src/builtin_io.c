@@ -165,9 +165,8 @@ int builtin_read(int argc, char **argv) {
         if (c == '?') return 2;
         if (c == 'r') raw = 1;
     }
-    static char *reply[] = {"REPLY"};
-    char **names = o.at < argc ? argv + o.at : reply;
-    int count = o.at < argc ? argc - o.at : 1;
+    char **names = argv + o.at;
+    int count = argc - o.at;
     for (int i = 0; i < count; i++) {
         if (is_name(names[i])) continue;
         warn("read: %s: bad variable name", names[i]);
@@ -175,7 +174,10 @@ int builtin_read(int argc, char **argv) {
     }
     struct marked m = {0};
     int status = read_input(&m, raw);
-    if (status <= 1 && assign_fields(&m, count, names) < 0) status = 2;
+    if (status <= 1) {
+        int refused = count ? assign_fields(&m, count, names) : set_slice("REPLY", &m, 0, m.text.len);
+        if (refused < 0) status = 2;
+    }
     marked_free(&m);
     return status;
 }

@@ -141,10 +141,12 @@ static char **assign_all(const struct assignment *first, enum lasting lasting) {
 /* A command without a name: only redirections and assignments. */
 static int run_nameless(const struct node *n, char **argv) {
     struct saved_fds saved;
-    int failed = redirect_apply(n->redirects, &saved) < 0;
-    redirect_restore(&saved);
-    if (failed) return 2;
+    if (redirect_apply(n->redirects, &saved) < 0) {
+        redirect_restore(&saved);
+        return 2;
+    }
     char **values = assign_all(n->assignments, FOR_GOOD);
+    redirect_restore(&saved);
     trace(n->assignments, values, argv);
     return sh.substituted_status >= 0 ? sh.substituted_status : 0;
 }

@@ -56,11 +56,10 @@ void substitute_command(const struct part *p, struct marked *m) {
         close(c.fds[1]);
         read_captured(c.fds[0], &out);
         close(c.fds[0]);
-        sh.status = wait_pid(pid, 1);
+        sh.substituted_status = wait_pid(pid, 1);
     } else {
-        sh.status = 0;
+        sh.substituted_status = 0;
     }
-    sh.substituted_status = sh.status;
     if (out.len && memchr(out.s, '\0', out.len)) drop_nuls(&out);
     while (out.len && out.s[out.len - 1] == '\n') out.len--;
     if (out.len) {
