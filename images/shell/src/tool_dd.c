@@ -296,7 +296,8 @@ static void report_human(char *out, size_t cap, int64_t bytes, int64_t base, con
 }
 
 static void report(const struct dd *d) {
-    static const char *const si[] = {"B", "kB", "MB", "GB", "TB", NULL}, *const iec[] = {"B", "KiB", "MiB", "GiB", "TiB", NULL};
+    static const char *const si[] = {"B", "kB", "MB", "GB", "TB", NULL};
+    static const char *const iec[] = {"B", "KiB", "MiB", "GiB", "TiB", NULL};
     char a[32], b[32];
 
     if (d->report == STATUS_NONE) return;

@@ -92,20 +92,16 @@ char *link_target(const char *path) {
     }
 }
 
-/* Replaces the rest of the walk by target + "/" + rest. */
-static char *splice(char *target, char *rest_owner, const char *rest) {
-    char *out = *rest ? path_join(target, rest) : xstrdup(target);
-
-    free(target);
-    free(rest_owner);
-    return out;
-}
+struct canonical {
+    char *done;         /* resolved so far */
+    char *rest, *owner; /* still to do, and the allocation that it lies in */
+    int links, mode;
+};
 
 /* What a missing component means: whether the walk may go on. */
-static bool may_miss(int mode, const char *rest) {
-    if (errno != ENOENT && !(errno == ENOTDIR && mode == CANON_MISSING))
-        return false;
-    return mode == CANON_MISSING || (mode == CANON_PARENT && !rest[strspn(rest, "/")]);
+static bool may_miss(const struct canonical *c) {
+    if (errno != ENOENT && !(errno == ENOTDIR && c->mode == CANON_MISSING)) return false;
+    return c->mode == CANON_MISSING || (c->mode == CANON_PARENT && !c->rest[strspn(c->rest, "/")]);
 }
 
 static void drop_component(char *done) {
@@ -114,57 +110,73 @@ static void drop_component(char *done) {
     slash[slash == done] = '\0';
 }
 
+/* Puts the link's target before the rest. */
+static bool follow_link(struct canonical *c, const char *path) {
+    char *target, *rest;
+
+    if (++c->links > LINKS_MAX) {
+        errno = ELOOP;
+        return false;
+    }
+    target = link_target(path);
+    if (!target) return false;
+    if (target[0] == '/') c->done[1] = '\0';
+    rest = *c->rest ? path_join(target, c->rest) : xstrdup(target);
+    free(target);
+    free(c->owner);
+    c->rest = c->owner = rest;
+    return true;
+}
+
+/* Resolves the component `name`; more says whether a slash follows it. */
+static bool enter_component(struct canonical *c, const char *name, bool more) {
+    char *next = path_join(c->done, name);
+    bool missing, ok = true;
+    struct stat st;
+
+    missing = lstat(next, &st) != 0;
+    if (missing) {
+        ok = may_miss(c);
+    } else if (S_ISLNK(st.st_mode)) {
+        ok = follow_link(c, next);
+        free(next);
+        return ok;
+    } else if (!S_ISDIR(st.st_mode) && more && c->mode != CANON_MISSING) {
+        errno = ENOTDIR;
+        ok = false;
+    }
+    if (!ok) {
+        free(next);
+        return false;
+    }
+    free(c->done);
+    c->done = next;
+    return true;
+}
+
 char *path_canonical(const char *path, int mode) {
-    char *rest_owner = path_absolute(path), *rest = rest_owner, *done = xstrdup("/");
-    int links = 0;
+    struct canonical c = {.done = xstrdup("/"), .mode = mode};
+    bool ok = *path != '\0';
 
-    if (!rest || !*path) {
-        errno = *path ? errno : ENOENT;
-        goto fail;
-    }
-    while (*(rest += strspn(rest, "/"))) {
-        size_t n = strcspn(rest, "/");
-        char *name = rest, *next, *target;
-        char after = rest[n];
-        struct stat st;
+    errno = ENOENT;
+    c.rest = c.owner = ok ? path_absolute(path) : NULL;
+    ok = ok && c.rest;
+    while (ok && *(c.rest += strspn(c.rest, "/"))) {
+        char *name = c.rest;
+        size_t n = strcspn(name, "/");
+        bool more = name[n] == '/';
 
-        rest[n] = '\0';
-        rest += n + (after != '\0');
-        if (!strcmp(name, ".") || !strcmp(name, "..")) {
-            if (name[1])
-                drop_component(done);
-            continue;
-        }
-        next = path_join(done, name);
-        if (lstat(next, &st)) {
-            if (!may_miss(mode, rest)) {
-                free(next);
-                goto fail;
-            }
-        } else if (S_ISLNK(st.st_mode)) {
-            target = ++links > LINKS_MAX ? NULL : link_target(next);
-            free(next);
-            if (!target) {
-                errno = links > LINKS_MAX ? ELOOP : errno;
-                goto fail;
-            }
-            if (target[0] == '/')
-                done[1] = '\0';
-            rest = rest_owner = splice(target, rest_owner, rest);
-            continue;
-        } else if (!S_ISDIR(st.st_mode) && after && mode != CANON_MISSING) {
-            free(next);
-            errno = ENOTDIR;
-            goto fail;
-        }
-        free(done);
-        done = next;
+        name[n] = '\0';
+        c.rest += n + more;
+        if (!strcmp(name, ".")) continue;
+        if (!strcmp(name, ".."))
+            drop_component(c.done);
+        else
+            ok = enter_component(&c, name, more);
     }
-    free(rest_owner);
-    return done;
-fail:
-    free(rest_owner);
-    free(done);
+    free(c.owner);
+    if (ok) return c.done;
+    free(c.done);
     return NULL;
 }
 

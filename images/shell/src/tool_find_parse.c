@@ -266,7 +266,8 @@ static struct find_node *parse_group(struct words *w) {
     if (++w->depth > DEPTH_MAX) find_die("expression nested too deeply");
     if (accept(w, ")", NULL)) find_die("invalid expression; empty parentheses are not allowed.");
     n = parse_list(w);
-    if (!accept(w, ")", NULL)) find_die("invalid expression; I was expecting to find a ')' somewhere but did not see one.");
+    if (!accept(w, ")", NULL))
+        find_die("invalid expression; I was expecting to find a ')' somewhere but did not see one.");
     w->depth--;
     return n;
 }
@@ -297,7 +298,8 @@ static struct find_node *parse_primary(struct words *w, const char *after) {
     for (size_t i = 0; i < COUNT_OF(forms); i++)
         if (!strcmp(word, forms[i].name)) return parse_test(w, &forms[i]);
     if (!strcmp(word, ")")) find_die("invalid expression; you have too many ')'");
-    if (!strcmp(word, "-o") || !strcmp(word, "-or") || !strcmp(word, "-a") || !strcmp(word, "-and") || !strcmp(word, ","))
+    if (!strcmp(word, "-o") || !strcmp(word, "-or") || !strcmp(word, "-a") || !strcmp(word, "-and")
+        || !strcmp(word, ","))
         find_die("invalid expression; you have used a binary operator '%s' with nothing before it.", word);
     if (word[0] == '-') find_die("unknown predicate `%s'", word);
     find_die("paths must precede expression: `%s'", word);

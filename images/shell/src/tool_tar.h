@@ -1,4 +1,5 @@
-/* tar: options and the format (tool_tar.c), reading (tool_tar_read.c), writing (tool_tar_write.c). */
+/* tar: options and the format (tool_tar.c), members read (tool_tar_member.c) and
+ * extracted (tool_tar_read.c), writing (tool_tar_write.c). */
 #ifndef MR_TOOL_TAR_H
 #define MR_TOOL_TAR_H
 #include <stdio.h>
@@ -30,6 +31,27 @@ struct tar {
     bool told_slash, failed;
     FILE *names_out;              /* where -v goes */
 };
+
+/* One file in an archive that is being read. */
+struct tar_member {
+    char *name, *link;
+    char type;
+    int mode;
+    int64_t size, mtime;
+    char user[33], group[33];
+};
+
+struct tar_reader {
+    struct tar *t;
+    char *long_name, *long_link; /* for the next member */
+    int64_t pax_size, pax_mtime; /* -1: none */
+    int64_t taken;               /* bytes of the archive so far */
+};
+
+bool tar_get(struct tar_reader *r, void *data, size_t n);
+void tar_skip(struct tar_reader *r, int64_t n); /* content of n bytes and its padding */
+bool tar_next(struct tar_reader *r, struct tar_member *m); /* false at the end */
+_Noreturn void tar_cut_short(void);
 
 void tar_trouble(struct tar *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 unsigned tar_sum(const struct tar_header *h);
