@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "shell.h"
+#include "tool.h"
 
 /* Takes "." and ".." out of an absolute path by name alone. Where .. leaves a component
  * that is no directory, the path means nothing: -1. */
@@ -124,6 +125,8 @@ int builtin_pwd(int argc, char **argv) {
     buf_free(&clean);
     return out_finish();
 }
+
+int sh_umask(void) { return (int)sh.umask; }
 
 static void print_umask(int symbolic) {
     if (!symbolic) {

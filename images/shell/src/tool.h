@@ -28,6 +28,9 @@ int sh_spawn(char *const argv[], char *const envp[]);
 /* The same without coming back: for env, at the end of its process. */
 _Noreturn void sh_exec(char *const argv[], char *const envp[]);
 
+/* The shell's umask. The host knows of none: it makes files 0644 and directories 0755. */
+int sh_umask(void);
+
 /* Shared by tools (tool_common.c). Messages have the form "cat: FILE: No such file or directory". */
 extern const char *tool_name;                       /* argv[0] of the running tool */
 void tool_warn(const char *fmt, ...);               /* "name: message" */

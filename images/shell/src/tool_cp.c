@@ -83,7 +83,7 @@ static bool make_parents(const char *dir, const char *path) {
 
         part[i] = '\0';
         full = path_join(dir, part + strspn(part, "/"));
-        ok = !mkdir(full, 0777) || (!stat(full, &st) && S_ISDIR(st.st_mode));
+        ok = !make_directory(full) || (!stat(full, &st) && S_ISDIR(st.st_mode));
         if (!ok) tool_warn("cannot make directory %s: %s", quoted(full), strerror(errno));
         free(full);
         free(part);

@@ -137,11 +137,10 @@ static void open_both(struct dd *d) {
     if (d->in < 0) tool_die(1, "failed to open %s: %s", quoted(d->in_name), strerror(errno));
     d->out = STDOUT_FILENO;
     if (!d->out_name) return;
-    if (!(d->conv & CONV_NOCREAT)) how |= O_CREAT;
     if (d->conv & CONV_EXCL) how |= O_EXCL;
     if (d->out_flags & FLAG_APPEND) how |= O_APPEND;
     if (!(d->conv & CONV_NOTRUNC) && !d->seek && !(d->out_flags & FLAG_APPEND)) how |= O_TRUNC;
-    d->out = open(d->out_name, how, 0666);
+    d->out = d->conv & CONV_NOCREAT ? open(d->out_name, how) : open_creating(d->out_name, how);
     if (d->out < 0) tool_die(1, "failed to open %s: %s", quoted(d->out_name), strerror(errno));
 }
 

@@ -50,7 +50,10 @@ int entry_mode(const char *path, const struct stat *st);
 void mode_text(mode_t type, int mode, char out[11]);  /* drwxr-xr-x */
 /* Applies "755" or "u+x,go=" to mode; -1 when spec is not one. */
 int mode_apply(const char *spec, int mode, bool is_dir);
-#define DEFAULT_UMASK 022
+/* open(path, flags | O_CREAT, 0666) that minds the umask. */
+int open_creating(const char *path, int flags);
+/* mkdir(path, 0777), likewise. */
+int make_directory(const char *path);
 
 int64_t stat_blocks(const struct stat *st);           /* of 512 bytes */
 int64_t stat_size(const struct stat *st);             /* bytes; a directory is one block */

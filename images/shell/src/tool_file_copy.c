@@ -100,7 +100,7 @@ static bool copy_content(const struct copy *c, const char *from, const char *to,
         tool_warn("failed to close %s: %s", quoted(to), strerror(errno));
         ok = false;
     }
-    mode = exists || c->keep_mode ? -1 : path_mode(from) & ~DEFAULT_UMASK & 0777;
+    mode = exists || c->keep_mode ? -1 : path_mode(from) & ~sh_umask() & 0777;
     if (mode >= 0 && mode != path_mode(to)) ok &= !path_chmod(to, mode);
     return ok;
 }
@@ -187,7 +187,7 @@ static bool make_dir(const struct copy *c, const char *from, const char *to, boo
         tool_warn("cannot overwrite non-directory %s with directory %s", quoted(to), quoted(from));
         return false;
     }
-    if (mkdir(to, 0777)) {
+    if (make_directory(to)) {
         tool_warn("cannot create directory %s: %s", quoted(to), strerror(errno));
         return false;
     }
@@ -202,7 +202,7 @@ static bool finish_dir(const struct copy *c, struct walk *w, const char *from, c
 
     if (!st) return false;
     if (c->keep_mode || c->keep_times) return keep_attributes(c, from, to, st);
-    mode = path_mode(from) & ~DEFAULT_UMASK & 0777;
+    mode = path_mode(from) & ~sh_umask() & 0777;
     return mode == path_mode(to) || !path_chmod(to, mode);
 }
 

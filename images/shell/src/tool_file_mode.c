@@ -73,7 +73,7 @@ static int asked_bits(const char **spec, int mode, bool is_dir) {
 
 static int apply_clause(const char **spec, int mode, bool is_dir) {
     int who = who_mask(spec);
-    int given = who ? who : 07777 & ~DEFAULT_UMASK;
+    int given = who ? who : 07777 & ~sh_umask();
     int cleared = who ? who : 07777;
 
     if (!strchr("+-=", **spec) || !**spec)

@@ -1,5 +1,6 @@
 /* Paths: joining, canonical form, permission bits. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -200,6 +201,23 @@ int path_chmod(const char *path, int mode) {
         return 0;
     errno = -got;
     return -1;
+}
+
+enum { HOST_UMASK = 022 }; /* what the host itself takes from a new file's mode */
+
+int open_creating(const char *path, int flags) {
+    struct stat st;
+    bool is_new = sh_umask() != HOST_UMASK && stat(path, &st);
+    int fd = open(path, flags | O_CREAT, 0666);
+
+    if (fd >= 0 && is_new) path_chmod(path, 0666 & ~sh_umask());
+    return fd;
+}
+
+int make_directory(const char *path) {
+    if (mkdir(path, 0777)) return -1;
+    if (sh_umask() != HOST_UMASK) path_chmod(path, 0777 & ~sh_umask());
+    return 0;
 }
 
 int entry_mode(const char *path, const struct stat *st) {

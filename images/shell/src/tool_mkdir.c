@@ -15,10 +15,10 @@ struct making {
 static bool make_one(const struct making *m, const char *path, bool is_last) {
     struct stat st;
 
-    if (!mkdir(path, 0777)) {
+    if (!make_directory(path)) {
         if (m->verbose)
             printf("mkdir: created directory %s\n", quoted(path));
-        if (is_last && m->mode && path_chmod(path, mode_apply(m->mode, 0777 & ~DEFAULT_UMASK, true))) {
+        if (is_last && m->mode && path_chmod(path, mode_apply(m->mode, 0777 & ~sh_umask(), true))) {
             tool_warn("cannot change permissions of %s: %s", quoted(path), strerror(errno));
             return false;
         }

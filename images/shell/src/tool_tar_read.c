@@ -56,7 +56,7 @@ static void make_parents(const char *path) {
 
     for (char *at = strchr(part + 1, '/'); at; at = strchr(at + 1, '/')) {
         *at = '\0';
-        mkdir(part, 0777); /* What matters is whether the member can be made. */
+        make_directory(part); /* What matters is whether the member can be made. */
         *at = '/';
     }
     free(part);
@@ -111,7 +111,7 @@ static bool copy_out(struct extraction *x, const struct tar_member *m, int fd) {
 static void set_attributes(struct tar *t, const char *path, int mode, int64_t mtime, int made_with) {
     struct timespec times[2] = {time_now(), {(time_t)mtime, 0}};
 
-    if (!t->keep_mode) mode = mode & ~DEFAULT_UMASK & 0777;
+    if (!t->keep_mode) mode = mode & ~sh_umask() & 0777;
     if (mode != made_with && path_chmod(path, mode))
         tar_trouble(t, "%s: Cannot change mode: %s", path, strerror(errno));
     if (!t->no_times && mtime >= 0 && utimensat(AT_FDCWD, path, times, 0))

@@ -55,7 +55,7 @@ static bool touch_one(const struct touching *t, const char *path) {
     if (errno == ENOENT && (t->no_create || t->no_deref)) {
         if (t->no_create) return true;
     } else if (errno == ENOENT) {
-        fd = open(path, O_WRONLY | O_CREAT, 0666);
+        fd = open_creating(path, O_WRONLY);
         if (fd >= 0) {
             close(fd);
             if (!utimensat(AT_FDCWD, path, t->times, flags)) return true;

@@ -42,7 +42,7 @@ static int64_t cut_apply(const struct cut *cut, int64_t old) {
 }
 
 static bool truncate_one(const struct cut *cut, const char *path) {
-    int fd = open(path, O_WRONLY | (cut->no_create ? 0 : O_CREAT), 0666);
+    int fd = cut->no_create ? open(path, O_WRONLY) : open_creating(path, O_WRONLY);
     int64_t size;
     struct stat st;
     bool ok;

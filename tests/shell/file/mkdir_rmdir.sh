@@ -9,3 +9,4 @@ mkdir d1 f d2; echo $?; ls -d d1 d2
 rmdir p; echo $?; rmdir nope; echo $?; rmdir f; echo $?; rmdir p/q/r; echo $?
 rmdir -p p/s/t; echo $?; rmdir --ignore-fail-on-non-empty v; echo $?; rmdir -v v/w v; echo $?
 mkdir -p z/y/x; rmdir -pv z/y/x; echo $?; rmdir; echo $?; mkdir a/; echo $?; mkdir t/; rmdir t/; echo $?
+umask 077; mkdir um um/p; touch um/t; echo x > um/r; cp um/r um/c; truncate -s 1 um/z; dd if=um/r of=um/d status=none; mkdir -p um/q/r; mkdir -m 755 um/m; stat -c '%a %n' um um/*; umask 022; umask 027; cp -r um un; stat -c '%a %n' un un/c un/m; chmod +w un/c; chmod =rwx un/z; stat -c %a un/c un/z
