@@ -1,0 +1,289 @@
+#include "spawn.h"
+
+#include "fail.h"
+#include "filter.h"
+#include "path.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <linux/close_range.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+
+enum { NEWS_FD = 3, GO_FD = 4, FIRST_OTHER_FD = 5, OOM_FIRST = 1000, START_MS = 10000 };
+
+// What the child says over the news pipe.
+struct message {
+    int kind; // 'L' listener, 'H' held, '!' a step failed, 'X' exec failed
+    int value;
+    char step[24];
+};
+
+static int news_fd; // in the child
+
+static void say(int kind, int value, const char *step)
+{
+    struct message message = {kind, value, ""};
+    strncpy(message.step, step, sizeof message.step - 1);
+    ssize_t wrote = write(news_fd, &message, sizeof message);
+    (void)wrote;
+}
+
+__attribute__((noreturn)) static void give_up(const char *step)
+{
+    say('!', errno, step);
+    _exit(125);
+}
+
+static void set_limit(int which, int64_t value, const char *step)
+{
+    struct rlimit limit = {(rlim_t)value, (rlim_t)value};
+    if (value != JOB_UNSET && setrlimit(which, &limit))
+        give_up(step);
+}
+
+static void set_limits(const struct job *job)
+{
+    set_limit(RLIMIT_CORE, 0, "core");
+    set_limit(RLIMIT_MEMLOCK, 0, "memlock");
+    set_limit(RLIMIT_MSGQUEUE, 0, "msgqueue");
+    set_limit(RLIMIT_NOFILE, job->nofile, "nofile");
+    set_limit(RLIMIT_NPROC, job->nproc, "nproc");
+    set_limit(RLIMIT_FSIZE, job->fsize, "fsize");
+}
+
+// The kernel's victim in an out-of-memory is then always the job, never us.
+static void offer_to_oom(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        dprintf(fd, "%d", OOM_FIRST);
+        close(fd);
+    }
+}
+
+static void drop_privileges(const struct job *job)
+{
+    uid_t uid = (uid_t)job->uid;
+    gid_t gid = (gid_t)job->gid;
+    bool shared = uid == getuid() && gid == getgid(); // one mapped id: there is no other
+    for (int cap = 0; cap <= 63; cap++)
+        prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); // only with SETPCAP; no_new_privs holds without
+    if (!shared && (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)))
+        give_up("ids");
+    if (getuid() != uid || geteuid() != uid || getgid() != gid || getegid() != gid)
+        give_up("ids");
+    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+    struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    if (syscall(SYS_capset, &header, none))
+        give_up("capabilities");
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+        give_up("no_new_privs");
+}
+
+static int install(const struct filter *filter, bool watched)
+{
+    struct sock_fprog program = {filter->length, (struct sock_filter *)filter->code};
+    unsigned long flags = watched ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0;
+    if (!watched)
+        return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+    // Then signals do not interrupt a call that is being looked at (kernel 5.19).
+    int fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+                          flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, &program);
+    if (fd < 0 && errno == EINVAL)
+        fd = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+    return fd;
+}
+
+// From the filter on, a watched call would wait for ever: nobody answers yet. So only calls
+// that the filter does not know come between here and exec.
+static void own_descriptors(int input, int output, int error, int news, int go)
+{
+    // The table is shared with init until here (see spawn_held).
+    if (syscall(SYS_close_range, ~0u - 1, ~0u, CLOSE_RANGE_UNSHARE))
+        give_up("close_range");
+    if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(error, 2) < 0 || dup2(news, NEWS_FD) < 0)
+        give_up("dup2");
+    news_fd = NEWS_FD;
+    if (dup2(go, GO_FD) < 0 || fcntl(NEWS_FD, F_SETFD, FD_CLOEXEC) || fcntl(GO_FD, F_SETFD, FD_CLOEXEC))
+        give_up("dup2");
+    if (syscall(SYS_close_range, FIRST_OTHER_FD, ~0u, 0))
+        give_up("close_range");
+}
+
+static void reset_signals(void)
+{
+    sigset_t none;
+    for (int number = 1; number < _NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+struct ends {
+    int input[2], output[2], error[2], news[2], go[2];
+};
+
+__attribute__((noreturn)) static void become_job(const struct job *job, const struct filter *filter,
+                                                 const char *program, const struct ends *ends)
+{
+    char byte;
+    news_fd = ends->news[1];
+    reset_signals();
+    setsid();
+    umask(022);
+    offer_to_oom();
+    set_limits(job);
+    drop_privileges(job);
+    int listener = install(filter, job->watch);
+    if (listener < 0)
+        give_up("seccomp");
+    if (job->watch)
+        say('L', listener, "");
+    own_descriptors(ends->input[0], ends->output[1], ends->error[1], ends->news[1], ends->go[0]);
+    say('H', 0, "");
+    if (read(GO_FD, &byte, 1) != 1)
+        _exit(125);
+    if (chdir(job->cwd))
+        give_up("cwd");
+    execve(program, job->argv, job->env);
+    say('X', errno, "");
+    _exit(126);
+}
+
+// As execvp() would, but before anything is watched: the search is ours, not the job's.
+static const char *find_program(const struct job *job)
+{
+    static char found[PATH_BYTES];
+    const char *list = "/usr/local/bin:/usr/bin:/bin";
+    if (strchr(job->argv[0], '/'))
+        return job->argv[0];
+    for (size_t i = 0; i < job->envs; i++)
+        if (!strncmp(job->env[i], "PATH=", 5))
+            list = job->env[i] + 5;
+    for (const char *at = list; *at;) {
+        size_t length = strcspn(at, ":");
+        int fits = snprintf(found, sizeof found, "%.*s/%s", (int)length, at, job->argv[0]);
+        if (length && fits < (int)sizeof found && access(found, X_OK) == 0)
+            return found;
+        at += length + (at[length] == ':');
+    }
+    errno = ENOENT;
+    fail("E_EXEC", "%.200s: not found in PATH", job->argv[0]);
+}
+
+static void make_pipe(int ends[2])
+{
+    int low[2];
+    if (pipe2(low, O_CLOEXEC))
+        fail("E_SPAWN", "pipe");
+    for (int i = 0; i < 2; i++) { // above all numbers that the child sets up for itself
+        ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, 10);
+        close(low[i]);
+        if (ends[i] < 0)
+            fail("E_SPAWN", "descriptors");
+    }
+}
+
+static struct message hear(const struct child *child)
+{
+    struct message message;
+    struct pollfd wait = {child->news, POLLIN, 0};
+    for (int waited = 0; waited < START_MS; waited += 100) {
+        int status;
+        if (poll(&wait, 1, 100) > 0 && read(child->news, &message, sizeof message) == sizeof message)
+            return message;
+        // The table is shared: its death is no end of file here.
+        if (waitpid(child->pid, &status, WNOHANG) == child->pid) {
+            errno = ECHILD;
+            fail("E_SPAWN", "the process died before it was ready, status %#x", (unsigned)status);
+        }
+    }
+    errno = ETIMEDOUT;
+    fail("E_SPAWN", "the process did not get ready");
+}
+
+static void check(const struct message *message)
+{
+    if (message->kind != '!')
+        return;
+    errno = message->value;
+    fail(strcmp(message->step, "seccomp") ? "E_SPAWN" : "E_FILTER", "%.24s", message->step);
+}
+
+void spawn_held(const struct job *job, struct child *child)
+{
+    static struct filter filter;
+    struct ends ends;
+    make_pipe(ends.input);
+    make_pipe(ends.output);
+    make_pipe(ends.error);
+    make_pipe(ends.news);
+    make_pipe(ends.go);
+    const char *program = find_program(job);
+    filter_build(&filter, getpid(), job->watch);
+    // The listener that the child is given must come to us: it shares our table of descriptors
+    // until it has one. Nothing that could send it over a socket would pass its filter.
+    child->pid = (pid_t)syscall(SYS_clone, (long)(CLONE_FILES | SIGCHLD), 0, 0, 0, 0);
+    if (child->pid < 0)
+        fail("E_SPAWN", "clone");
+    if (child->pid == 0)
+        become_job(job, &filter, program, &ends);
+    *child = (struct child){child->pid, ends.input[1], ends.output[0], ends.error[0], -1,
+                            ends.news[0], ends.go[1], filter.length * sizeof *filter.code};
+    struct message message = hear(child);
+    check(&message);
+    if (message.kind == 'L') {
+        child->listener = message.value;
+        fcntl(child->listener, F_SETFD, FD_CLOEXEC);
+        message = hear(child);
+        check(&message);
+    }
+    close(ends.input[0]);
+    close(ends.output[1]);
+    close(ends.error[1]);
+    close(ends.news[1]);
+    close(ends.go[0]);
+    fcntl(child->input, F_SETFL, O_NONBLOCK);
+    fcntl(child->output, F_SETFL, O_NONBLOCK);
+    fcntl(child->error, F_SETFL, O_NONBLOCK);
+}
+
+void spawn_go(struct child *child)
+{
+    if (write(child->go, "G", 1) != 1)
+        fail("E_SPAWN", "the held process is gone");
+    close(child->go);
+    child->go = -1;
+}
+
+void spawn_news(struct child *child)
+{
+    struct message message;
+    ssize_t got = read(child->news, &message, sizeof message);
+    close(child->news);
+    child->news = -1;
+    if (got != sizeof message)
+        return; // closed by exec, or killed: then it has a status
+    check(&message);
+    errno = message.value;
+    fail("E_EXEC", "the program could not be executed");
+}

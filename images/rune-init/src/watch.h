@@ -1,0 +1,72 @@
+// The watch: answers the calls that the filter hands over, and records them.
+#pragma once
+#include "events.h"
+#include "job.h"
+#include "memory.h"
+#include "mounts.h"
+#include "path.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct watch {
+    int listener; // -1: unwatched
+    pid_t self;
+    const struct job *job;
+    const struct mounts *mounts;
+    uint64_t started_us;
+    bool lost; // the listener failed while the job ran
+    uint64_t notifications, processes;
+    uint64_t burst_began_us;
+    unsigned burst;
+    uint64_t known_paths[1024]; // reads in read-only trees that were looked at already
+    struct events events;
+};
+
+// What the caller gets: `go_on` lets the kernel do the call; else it returns `value`, or
+// fails with `error` (positive errno).
+struct answer {
+    bool go_on;
+    int error;
+    int64_t value;
+};
+
+#define GO_ON ((struct answer){.go_on = true})
+#define REFUSE(number) ((struct answer){.error = (number)})
+
+// A place in the file system that the job named.
+struct place {
+    char asked[PATH_BYTES];    // absolute, tidied as text
+    char resolved[PATH_BYTES]; // as the kernel resolves it now; else as asked
+    bool readable;             // false: the job's pointer is bad
+    bool exists;
+    bool writable; // its mount is
+};
+
+// Takes one waiting call and answers it. Call when the listener polls readable.
+void watch_one(struct watch *watch);
+uint64_t clock_us(void);
+void watch_event_end(struct watch *watch, const struct act *act, struct event *event);
+
+// `follow`: whether the last name, if a symlink, is followed.
+void place_find(const struct watch *watch, const struct act *act, int dirfd, uint64_t path,
+                bool follow, struct place *place);
+bool place_is_sensitive(const struct watch *watch, const struct place *place);
+// Whether the kernel will refuse to change what lies there: its mount is read-only.
+bool place_is_closed(const struct place *place);
+
+struct answer watch_exec(struct watch *watch, const struct act *act, int dirfd, uint64_t path,
+                         uint64_t argv);
+struct answer watch_open(struct watch *watch, const struct act *act, int dirfd, uint64_t path,
+                         uint64_t flags);
+struct answer watch_open2(struct watch *watch, const struct act *act);
+struct answer watch_change(struct watch *watch, const struct act *act);
+struct answer watch_connect(struct watch *watch, const struct act *act);
+struct answer watch_bind(struct watch *watch, const struct act *act);
+struct answer watch_send(struct watch *watch, const struct act *act);
+struct answer watch_socket(struct watch *watch, const struct act *act);
+struct answer watch_fork(struct watch *watch, const struct act *act);
+struct answer watch_signal(struct watch *watch, const struct act *act);
+struct answer watch_target(struct watch *watch, const struct act *act);
+struct answer watch_misc(struct watch *watch, const struct act *act);
+struct answer watch_denied(struct watch *watch, const struct act *act);
