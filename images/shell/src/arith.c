@@ -107,7 +107,9 @@ static int64_t read_primary(struct reader *r) {
     int c = (unsigned char)*r->at;
     if (c == '(') {
         r->at++;
+        depth_enter(); /* twice with read_assign's: there are many functions on the way */
         int64_t n = read_comma(r);
+        depth_leave();
         skip_blanks(r);
         if (*r->at != ')') arith_fail(r, "expecting ')'");
         r->at++;

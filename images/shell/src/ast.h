@@ -71,6 +71,7 @@ enum node_kind {
     NODE_SIMPLE,
     NODE_PIPELINE,
     NODE_NOT,
+    NODE_AND_OR, /* its first command, then second: a list of the two kinds below */
     NODE_AND,
     NODE_OR,
     NODE_SEQUENCE,

@@ -20,26 +20,24 @@ static struct node *parse_group(struct parser *p) {
     return n;
 }
 
-/* After if or elif. */
+/* Each elif is an if in the else part of the one before. */
 static struct node *parse_if(struct parser *p) {
-    struct node *n = parser_node(p, NODE_IF);
-    skip_token(p);
-    n->first = parse_list_required(p);
-    expect_reserved(p, "then");
-    n->second = parse_list_required(p);
-    if (p->failed) return NULL;
-    if (at_reserved(p, "elif")) {
-        if (++p->depth > 400) syntax_error(p, "nested too deeply");
-        n->third = parse_if(p);
-        p->depth--;
-        return n;
-    }
-    if (at_reserved(p, "else")) {
+    struct node *first = NULL, **at = &first;
+    do {
+        struct node *n = parser_node(p, NODE_IF);
         skip_token(p);
-        n->third = parse_list_required(p);
+        n->first = parse_list_required(p);
+        expect_reserved(p, "then");
+        n->second = parse_list_required(p);
+        *at = n;
+        at = &n->third;
+    } while (!p->failed && at_reserved(p, "elif"));
+    if (!p->failed && at_reserved(p, "else")) {
+        skip_token(p);
+        *at = parse_list_required(p);
     }
     expect_reserved(p, "fi");
-    return n;
+    return first;
 }
 
 static struct node *parse_do_group(struct parser *p) {

@@ -95,9 +95,11 @@ static int run_tested(struct node *n) {
 
 static int run_and_or(struct node *n, int flags) {
     int status = run_tested(n->first);
-    if (sh.flow) return status;
-    if ((n->kind == NODE_AND) != (status == 0)) return status;
-    return run_node(n->second, flags);
+    for (struct node *link = n->second; link && !sh.flow; link = link->next) {
+        if ((link->kind == NODE_AND) != (status == 0)) continue;
+        status = link->next ? run_tested(link->first) : run_node(link->first, flags);
+    }
+    return status;
 }
 
 static int run_if(struct node *n, int flags) {
@@ -230,8 +232,7 @@ static int run_kind(struct node *n, int flags) {
     case NODE_SIMPLE: return run_simple(n, flags);
     case NODE_SEQUENCE: return run_list(n->first, flags);
     case NODE_ASYNC: return run_async(n);
-    case NODE_AND:
-    case NODE_OR: return run_and_or(n, flags);
+    case NODE_AND_OR: return run_and_or(n, flags);
     case NODE_NOT:
         status = run_tested(n->first);
         return sh.flow ? status : !status;

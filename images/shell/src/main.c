@@ -90,6 +90,8 @@ int read_file(int fd, struct buf *out) {
 int run_parser(struct parser *p, int flags) {
     struct arena *running = sh.running;
     int status = 0;
+    depth_enter();
+    depth_enter(); /* the parser's part */
     for (;;) {
         int at_end = 0;
         p->arena = arena_new();
@@ -102,9 +104,12 @@ int run_parser(struct parser *p, int flags) {
         }
         arena_drop(p->arena);
         p->arena = NULL;
-        if (p->failed) return 2;
-        if (at_end || sh.flow) return status;
+        if (p->failed) status = 2;
+        if (p->failed || at_end || sh.flow) break;
     }
+    depth_leave();
+    depth_leave();
+    return status;
 }
 
 int run_text(const char *text, int line, int flags, int *syntax_failed) {

@@ -273,16 +273,21 @@ static struct node *parse_pipeline(struct parser *p) {
 }
 
 static struct node *parse_and_or(struct parser *p) {
-    struct node *left = parse_pipeline(p);
+    struct node *first = parse_pipeline(p), *list = NULL, **end = NULL;
     while (!p->failed && (peek_token(p) == TOK_AND_IF || p->token == TOK_OR_IF)) {
-        struct node *n = parser_node(p, p->token == TOK_AND_IF ? NODE_AND : NODE_OR);
+        struct node *link = parser_node(p, p->token == TOK_AND_IF ? NODE_AND : NODE_OR);
         skip_token(p);
         skip_newlines(p);
-        n->first = left;
-        n->second = parse_pipeline(p);
-        left = n;
+        link->first = parse_pipeline(p);
+        if (!list) {
+            list = parser_node(p, NODE_AND_OR);
+            list->first = first;
+            end = &list->second;
+        }
+        *end = link;
+        end = &link->next;
     }
-    return left;
+    return list ? list : first;
 }
 
 static int ends_list(struct parser *p) {

@@ -65,7 +65,8 @@ struct parser;
 int run_parser(struct parser *p, int flags); /* status; 2 after a syntax error */
 int run_text(const char *text, int line, int flags, int *syntax_failed);
 int read_file(int fd, struct buf *out); /* all of it; -1: errno */
-enum { DEPTH_MAX = 3000 };
+/* A unit of depth takes at most 0.5 KB of wasmtime's stack (measured), of which there is 1 MB. */
+enum { DEPTH_MAX = 1700 };
 #ifdef __wasi__
 enum { STACK_MAX = 400 * 1024 }; /* of 512 KB; the rest is for one command's own work */
 #else
@@ -244,7 +245,7 @@ int trap_note(void);       /* takes in caught signals; number of one that waits 
 const char *signal_text(int sig);
 int signal_is_quiet(int sig); /* its death goes unreported */
 void ignore_keyboard_signals(void);
-int traps_active(void);
+int traps_active(void); /* is there any but ignored ones? */
 
 /* options.c */
 int option_letter(char c, int on);

@@ -54,7 +54,8 @@ static char *actions[SIGNAL_MAX];
 static char **inherited;
 static unsigned char came[SIGNAL_MAX];
 static unsigned char hard_ignored[SIGNAL_MAX];
-static int set_count, came_count;
+static int caught_count, came_count;
+static int ever_used; /* else there is nothing to reset in a subshell */
 
 int signal_number(const char *name) {
     if (*name >= '0' && *name <= '9') {
@@ -80,13 +81,14 @@ int signal_is_quiet(int sig) { return sig == SIGNAL_INT || sig == SIGNAL_PIPE; }
 
 int signal_is_ignored(int sig) { return actions[sig] && !*actions[sig]; }
 
-int traps_active(void) { return set_count > 0; }
+int traps_active(void) { return caught_count > 0; }
 
 static void set_action(int sig, char *action) {
-    if (actions[sig]) set_count--;
+    if (actions[sig] && *actions[sig]) caught_count--;
     free(actions[sig]);
     actions[sig] = action;
-    if (action) set_count++;
+    ever_used = 1;
+    if (action && *action) caught_count++;
     if (sig == 0) return;
     mr_sig_action(sig, !action ? MR_SIG_DFL : *action ? MR_SIG_CATCH : MR_SIG_IGN);
 }
@@ -99,7 +101,7 @@ static void forget_inherited(void) {
 }
 
 void traps_enter_subshell(int show_old) {
-    if (!set_count) return;
+    if (!ever_used) return;
     forget_inherited();
     if (show_old) inherited = xmalloc(sizeof actions);
     for (int i = 0; i < SIGNAL_MAX; i++) {
@@ -120,7 +122,7 @@ void ignore_keyboard_signals(void) {
 }
 
 int trap_note(void) {
-    if (!set_count) return 0;
+    if (!caught_count) return 0;
     for (int sig = mr_sig_take(); sig > 0 && sig < SIGNAL_MAX; sig = mr_sig_take()) {
         if (!came[sig]) came_count++;
         came[sig] = 1;
@@ -168,7 +170,7 @@ void run_exit_trap(int status) {
     char *action = actions[0];
     if (!action) return;
     actions[0] = NULL;
-    set_count--;
+    if (*action) caught_count--;
     sh.status = status;
     sh.tested = 0;
     sh.flow = FLOW_NONE;
