@@ -147,6 +147,7 @@ int out_flush(struct out *o) {
 }
 
 void out_put(struct out *o, const void *p, size_t n) {
+    if (n == 0) return;
     if (n > IO_CHUNK - o->len) {
         out_flush(o);
         if (n >= IO_CHUNK) {

@@ -28,6 +28,7 @@ struct arena;
 struct tree {
     struct node *root;
     int groups, marks, has_alt, has_backref, has_raw; /* raw: bytes that are no UTF-8 */
+    uint64_t iterated; /* bit g: group g lies within a loop; so do all beyond 63 */
     struct arena *arena;
 };
 /* 0, or -1 with *error. */
@@ -50,6 +51,7 @@ struct rx {
     int flags, utf8, groups, slots;
     int has_alt, has_backref, has_assert, only_at_start, nullable;
     int whole_chars; /* no match starts within a character */
+    uint64_t iterated;
     struct inst *prog;
     uint32_t n, cap;
     uint32_t (*sets)[8];

@@ -520,6 +520,7 @@ static struct node *parse_sequence(struct parser *ps) {
             if (stray == 0 && (ps->flags & RX_ERE)) continue;
         }
         struct node *x;
+        int groups = ps->t->groups;
         if (stray && (ps->flags & RX_ERE || *ps->p == '*')) x = next_literal(ps);
         else if (stray) return fail(ps, "Invalid preceding regular expression");
         else if ((ps->flags & RX_ERE) && !ps->depth && *ps->p == ')') ps->p++, x = literal_node(ps, ')', 0);
@@ -531,6 +532,8 @@ static struct node *parse_sequence(struct parser *ps) {
             if (depth > DEPTH_MAX) return fail(ps, "Regular expression too big");
             if (anchor && ps->flags & RX_ERE && !(ps->flags & (RX_LOOSE | RX_AWK))) return fail(ps, "Invalid preceding regular expression");
             x = repeat_node(ps, x, min, max);
+            if (max < 0 || max > 1)
+                for (int i = groups + 1; i <= ps->t->groups && i < 64; i++) ps->t->iterated |= (uint64_t)1 << i;
         }
         if (got < 0) return NULL;
         if (got == 0 && !at_start && ps->p < ps->end && *ps->p == '{' && (ps->flags & RX_ERE) && !(ps->flags & RX_LITERAL)) {

@@ -14,6 +14,7 @@ struct rx *rx_compile(const char *pattern, size_t n, int flags, const char **err
     struct rx *rx = xmalloc(sizeof *rx);
     *rx = (struct rx){.flags = flags, .utf8 = utf8, .groups = t.groups, .has_alt = t.has_alt, .has_backref = t.has_backref};
     rx->slots = 2 * (t.groups + 1) + t.marks;
+    rx->iterated = t.iterated;
     rx->whole_chars = utf8 && !t.has_raw;
     int bad = program_build(rx, &t);
     tree_free(&t);
@@ -152,7 +153,9 @@ ptrdiff_t backref_match(const struct rx *rx, const char *text, size_t n, size_t 
 }
 
 /* --- all paths at once: captures where alternatives compete. Of two ways to the same place the
- * one wins whose first differing group starts earlier or ends later, else the one tried first. --- */
+ * one tried first wins (what stands earlier is greedier), unless the first group that tells them
+ * apart begins at the same place and is longer in the other; groups in loops, of which only the
+ * last round shows, do not count. --- */
 struct threads {
     uint32_t *pcs, n;
     uint8_t *in; /* by pc */
@@ -160,13 +163,14 @@ struct threads {
 };
 
 static int better(const struct rx *rx, const size_t *a, const size_t *b) {
-    for (int g = 1; g <= rx->groups; g++) {
+    for (int g = 1; g <= rx->groups && g < 64; g++) {
+        if (rx->iterated >> g & 1) continue;
         size_t af = a[2 * g], bf = b[2 * g], at = a[2 * g + 1], bt = b[2 * g + 1];
         if (af == RX_UNSET || bf == RX_UNSET) {
             if (af != bf) return 0;
             continue;
         }
-        if (af != bf) return af < bf;
+        if (af != bf) return 0;
         if (at == bt) continue;
         if (at == RX_UNSET || bt == RX_UNSET) return 0;
         return at > bt;

@@ -93,35 +93,43 @@ int sed_escape(const char **p, const char *end) {
     return v & 0xFF;
 }
 
+/* Behind '[' of a bracket expression: where it ends, or NULL. */
+static const char *bracket_end(const char *p, const char *end) {
+    if (p < end && *p == '^') p++;
+    if (p < end && *p == ']') p++;
+    for (; p < end && *p != '\n'; p++) {
+        if (*p == ']') return p;
+        if (*p != '[' || p + 1 >= end || !strchr(":.=", p[1])) continue;
+        const char *q = p + 2;
+        while (q + 1 < end && *q != '\n' && !(*q == p[1] && q[1] == ']')) q++;
+        if (q + 1 < end && *q != '\n') p = q + 1;
+    }
+    return NULL;
+}
+
 int sed_delimited(struct sed_parser *ps, char delim, int is_regex, struct text *t) {
     *t = (struct text){0};
     text_add(t, "", 0);
     for (; ps->p < ps->end; ps->p++) {
+        const char *close;
         if (*ps->p == delim) {
             ps->p++;
             return 1;
         }
         if (*ps->p == '\n' && is_regex) return 0;
+        if (*ps->p == '[' && is_regex && (close = bracket_end(ps->p + 1, ps->end))) {
+            text_add(t, ps->p, (size_t)(close - ps->p) + 1); /* the delimiter is plain in there */
+            ps->p = close;
+            continue;
+        }
         if (*ps->p != '\\') {
             text_byte(t, *ps->p);
             continue;
         }
         if (++ps->p >= ps->end) return 0;
-        if (*ps->p == delim) {
-            /* s|a\|b|x|: the delimiter as a plain character, also where it has a meaning. */
-            if (is_regex && strchr("$*.[]^+?(){}|", delim)) {
-                if (delim == '^' || delim == ']') text_byte(t, '\\');
-                else text_byte(t, '['), text_byte(t, delim), text_byte(t, ']');
-                if (delim == '^' || delim == ']') text_byte(t, delim);
-            } else if (!is_regex && delim == '&') {
-                text_add(t, "\\&", 2);
-            } else {
-                text_byte(t, delim);
-            }
-        } else {
-            text_byte(t, '\\');
-            text_byte(t, *ps->p);
-        }
+        if (*ps->p != delim) text_byte(t, '\\');
+        else if (!is_regex && delim == '&') text_byte(t, '\\');
+        text_byte(t, *ps->p);
     }
     return 0;
 }
@@ -331,7 +339,7 @@ static void resolve_labels(struct script *s) {
         if (!c->text.len) continue;
         size_t k = 0;
         while (k < s->n && !(s->v[k].op == ':' && !strcmp(s->v[k].text.p, c->text.p))) k++;
-        if (k == s->n) tool_die(1, "can't find label for jump to `%s'", c->text.p);
+        if (k == s->n) tool_die(4, "can't find label for jump to `%s'", c->text.p);
         c->target = k;
     }
 }

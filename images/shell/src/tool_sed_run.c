@@ -24,7 +24,7 @@ struct run {
     const char *name;
     int64_t line;
     struct text space, hold, scratch;
-    int chomped; /* the line in the pattern space had its newline */
+    int chomped, hold_chomped; /* the line in the pattern (hold) space had its newline */
     int replaced, skip_read; /* t's flag; D: go on with what is left */
     struct rx *last;
     struct append *appends;
@@ -47,10 +47,13 @@ static void put(struct run *r, struct sed_output *o, const char *p, size_t n, in
     if (r->sed->unbuffered || (o != r->to && o->out.fd != STDOUT_FILENO)) out_flush(&o->out);
 }
 
-static void put_text(struct run *r, const char *p, size_t n) { /* complete lines, or a file's contents */
-    if (!n) return;
+static void line_complete(struct run *r) {
     if (r->to->missing_newline) out_byte(&r->to->out, r->sed->delim);
     r->to->missing_newline = 0;
+}
+
+static void put_text(struct run *r, const char *p, size_t n) { /* complete lines, or a file's contents */
+    line_complete(r);
     out_put(&r->to->out, p, n);
 }
 
@@ -73,6 +76,7 @@ static void append_file(struct run *r, const char *name) {
 static void appends_flush(struct run *r) {
     for (size_t i = 0; i < r->n_appends; i++) {
         struct append *a = &r->appends[i];
+        line_complete(r);
         if (a->op == 'r') append_file(r, a->text);
         else if (a->op == 'R') put(r, r->to, a->text, a->len, 1);
         else put_text(r, a->text, a->len);
@@ -220,7 +224,7 @@ static int match_one(struct run *r, const struct address *a) {
     case ADDR_LAST: return at_last(r);
     case ADDR_REGEX: {
         struct rx *rx = a->rx ? a->rx : r->last;
-        if (!rx) tool_die(1, "no previous regular expression");
+        if (!rx) tool_die(1, "-e expression #1, char 0: no previous regular expression");
         r->last = rx;
         return rx_search(rx, r->space.p, r->space.len, 0, NULL, 0);
     }
@@ -321,14 +325,14 @@ static void read_one(struct run *r, struct command *c) { /* R */
     append_add(r, (struct append){'R', copy, n, copy});
 }
 
+static void print_space(struct run *r) { put(r, r->to, r->space.p, r->space.len, r->chomped); }
+
 static void substitute(struct run *r, const struct command *c) {
     if (!sed_substitute(c->s, &r->last, &r->space, &r->scratch)) return;
     r->replaced = 1;
-    if (c->s->print) put(r, r->to, r->space.p, r->space.len, 1);
-    if (c->s->write) put(r, c->s->write->out.fd == STDOUT_FILENO ? r->sed->script.outputs : c->s->write, r->space.p, r->space.len, 1);
+    if (c->s->print) print_space(r);
+    if (c->s->write) put(r, c->s->write->out.fd == STDOUT_FILENO ? r->sed->script.outputs : c->s->write, r->space.p, r->space.len, r->chomped);
 }
-
-static void print_space(struct run *r) { put(r, r->to, r->space.p, r->space.len, r->chomped); }
 
 static size_t first_line(const struct run *r) {
     const char *hit = r->space.len ? memchr(r->space.p, r->sed->delim, r->space.len) : NULL;
@@ -376,7 +380,6 @@ static enum flow execute(struct run *r, struct command *c, size_t *pc) {
         char number[24];
         int n = 0;
         for (int64_t v = r->line; v > 0 || n == 0; v /= 10) number[23 - n++] = (char)('0' + v % 10);
-        if (r->to->missing_newline) put_text(r, "", 0);
         put_text(r, number + 24 - n, (size_t)n);
         out_byte(&r->to->out, '\n');
         break;
@@ -390,30 +393,37 @@ static enum flow execute(struct run *r, struct command *c, size_t *pc) {
     case 'g':
         r->space.len = 0;
         text_add(&r->space, r->hold.p, r->hold.len);
+        r->chomped = r->hold_chomped;
         break;
     case 'G':
         text_add(&r->space, &sed->delim, 1);
         text_add(&r->space, r->hold.p, r->hold.len);
+        r->chomped = r->hold_chomped;
         break;
     case 'h':
         r->hold.len = 0;
         text_add(&r->hold, r->space.p, r->space.len);
+        r->hold_chomped = r->chomped;
         break;
     case 'H':
         text_add(&r->hold, &sed->delim, 1);
         text_add(&r->hold, r->space.p, r->space.len);
+        r->hold_chomped = r->chomped;
         break;
     case 'x': {
         struct text swap = r->space;
         r->space = r->hold;
         r->hold = swap;
+        int chomped = r->chomped;
+        r->chomped = r->hold_chomped;
+        r->hold_chomped = chomped;
         break;
     }
     case 'l': list_space(r, c->number >= 0 ? c->number : sed->line_length); break;
     case 'n': return next_line(r, 0);
     case 'N': return next_line(r, 1);
-    case 'p': put(r, r->to, r->space.p, r->space.len, 1); break;
-    case 'P': put(r, r->to, r->space.p, first_line(r), 1); break;
+    case 'p': print_space(r); break;
+    case 'P': put(r, r->to, r->space.p, first_line(r), r->chomped || first_line(r) < r->space.len); break;
     case 'q': case 'Q':
         r->status = c->number > 0 ? (int)(c->number & 0xFF) : r->status;
         r->quit = 1;
@@ -422,8 +432,8 @@ static enum flow execute(struct run *r, struct command *c, size_t *pc) {
     case 'R': read_one(r, c); break;
     case 's': substitute(r, c); break;
     case 'y': transliterate(r, c); break;
-    case 'w': put(r, c->write->out.fd == STDOUT_FILENO ? sed->script.outputs : c->write, r->space.p, r->space.len, 1); break;
-    case 'W': put(r, c->write->out.fd == STDOUT_FILENO ? sed->script.outputs : c->write, r->space.p, first_line(r), 1); break;
+    case 'w': put(r, c->write->out.fd == STDOUT_FILENO ? sed->script.outputs : c->write, r->space.p, r->space.len, r->chomped); break;
+    case 'W': put(r, c->write->out.fd == STDOUT_FILENO ? sed->script.outputs : c->write, r->space.p, first_line(r), r->chomped || first_line(r) < r->space.len); break;
     case 'z': r->space.len = 0; break;
     case 'b': *pc = c->target; break;
     case 't': case 'T':
@@ -453,7 +463,7 @@ static void cycle(struct run *r) {
 }
 
 int sed_run(struct sed *sed, char **files, int n) {
-    struct run r = {.sed = sed, .files = files, .n_files = n, .to = sed->script.outputs, .name = "-"};
+    struct run r = {.sed = sed, .files = files, .n_files = n, .to = sed->script.outputs, .name = "-", .hold_chomped = 1};
     text_add(&r.space, "", 0);
     text_add(&r.hold, "", 0);
     while (!r.quit) {
@@ -463,11 +473,6 @@ int sed_run(struct sed *sed, char **files, int n) {
         }
         r.skip_read = 0;
         cycle(&r);
-    }
-    if (r.quit && sed->in_place && r.open) { /* what was not read stays as it is */
-        char *line;
-        size_t len;
-        while ((len = reader_line(&r.in, &line)) > 0) put(&r, r.to, line, len - (line[len - 1] == sed->delim), line[len - 1] == sed->delim);
     }
     file_close(&r);
     for (struct sed_output *o = sed->script.outputs; o; o = o->next) {

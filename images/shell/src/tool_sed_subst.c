@@ -104,7 +104,7 @@ static uint32_t next_code(const char **p, const char *end, int utf8) {
     uint32_t code = (unsigned char)**p;
     int len = utf8 ? utf8_decode(*p, (size_t)(end - *p), &code) : 1;
     *p += len ? len : 1;
-    return len ? code : 0x110000 + (unsigned char)(*p)[-1]; /* a stray byte is its own kind */
+    return len ? code : 0x110000u + (unsigned char)(*p)[-1]; /* a stray byte is its own kind */
 }
 
 static size_t codes_read(struct sed_parser *ps, const struct text *t, uint32_t *codes) {
@@ -206,7 +206,7 @@ static size_t next_char(const struct text *t, size_t at, int utf8) {
 int sed_substitute(const struct substitution *s, struct rx **last, struct text *space, struct text *scratch) {
     struct rx *rx = s->rx ? s->rx : *last;
     struct rx_span m[10];
-    if (!rx) tool_die(1, "no previous regular expression");
+    if (!rx) tool_die(1, "-e expression #1, char 0: no previous regular expression");
     *last = rx;
     if ((size_t)s->max_group > rx_groups(rx)) tool_die(1, "invalid reference \\%d on `s' command's RHS", s->max_group);
     size_t at = 0, copied = 0, last_end = RX_UNSET;
