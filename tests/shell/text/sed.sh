@@ -1,6 +1,6 @@
 printf '%s\n' 'a/b|c' 'x y' 'hello world' '' 'foo=bar' 'last line' > f
 printf '1\n2\n3' > g
-t() { echo "--- $*"; sed "$@" 2>&1; echo "[$?]"; }
+t() { printf -- '--- %s\n' "$*"; sed "$@" 2>&1; echo "[$?]"; }
 t s/o/0/ f
 t s/o/0/g f
 t s/o/0/2 f
