@@ -124,7 +124,7 @@ static void compile(struct grep *g, const struct patterns *p) {
     if (!p->any) return; /* an empty -f file: nothing matches */
     if (!(g->flags & RX_LITERAL) && p->len > 4 && !strncmp(p->text, "[:", 2) && !strcmp(p->text + p->len - 2, ":]"))
         tool_die(2, "character class syntax is [[:space:]], not [:space:]");
-    g->rx = rx_compile(p->text, p->len, g->flags | RX_ALTERNATIVES, &error);
+    g->rx = rx_compile(p->text, p->len, g->flags | RX_ALTERNATIVES | (g->delim ? RX_BY_LINE : 0), &error);
     if (!g->rx) tool_die(2, "%s", error);
 }
 

@@ -139,20 +139,37 @@ static int select_line(struct search *s, const char *line, size_t n, int has_nul
     return s->selected < g->max;
 }
 
+/* Passes over the lines in the buffer that cannot match, all at once. */
+static void skip_lines(struct search *s, struct reader *r) {
+    const char *from = r->buf + r->beg, *end = r->buf + r->end;
+    while (end > from && end[-1] != '\n') end--;
+    if (end == from) return;
+    ptrdiff_t hit = rx_find_line(s->g->rx, from, (size_t)(end - from));
+    const char *to = hit < 0 ? end : from + hit;
+    while (to > from && to[-1] != '\n') to--;
+    if (s->g->numbers)
+        for (const char *p = from; (p = memchr(p, '\n', (size_t)(to - p))); p++) s->number++;
+    s->offset += to - from;
+    r->beg += (size_t)(to - from);
+}
+
 static void search_lines(struct search *s, struct reader *r) {
     struct grep *g = s->g;
     char *line;
     size_t n;
-    int has_nul = 0, going = g->max > 0;
-    while ((going || s->after_left > 0) && (n = reader_line(r, &line)) > 0) {
+    int has_nul = 0, going = g->max > 0, skipping = g->rx && !g->invert && !g->before && g->delim;
+    int64_t looked_to = 0; /* for a NUL: as GNU, in all that has been read so far */
+    while (going || s->after_left > 0) {
+        if (skipping && !s->after_left) skip_lines(s, r);
+        if ((n = reader_line(r, &line)) == 0) break;
         size_t len = n - (line[n - 1] == g->delim);
         s->number++;
-        if (going && g->delim && !has_nul && s->offset < IO_CHUNK) {
-            /* As GNU: one NUL in what was read so far makes the file a binary one. */
-            has_nul = memchr(line, 0, r->end - (size_t)(line - r->buf)) != NULL;
+        if (g->delim && !has_nul && s->offset >= looked_to) {
+            size_t have = r->end - (size_t)(line - r->buf);
+            has_nul = memchr(line, 0, have) != NULL;
+            looked_to = s->offset + (int64_t)have;
             if (has_nul && g->binary == BINARY_SKIP) return;
         }
-        if (!has_nul && g->delim && s->offset >= IO_CHUNK) has_nul = memchr(line, 0, len) != NULL;
         int hit = going && (g->rx && rx_search(g->rx, line, len, 0, NULL, 0)) != g->invert;
         if (hit) {
             going = select_line(s, line, len, has_nul);

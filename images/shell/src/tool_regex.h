@@ -19,6 +19,7 @@ enum {
     RX_LITERAL = 64,   /* no character is special */
     RX_ALTERNATIVES = 128, /* each line of the pattern is a pattern (grep) */
     RX_WORD = 256,     /* no word character before or behind the match (grep -w) */
+    RX_BY_LINE = 2048,     /* for rx_find_line: a newline ends a text, and is in none */
     RX_AT_START = 1024,    /* the match starts where the text does (expr) */
     RX_WHOLE = 512,    /* the match is the whole text (grep -x) */
 };
@@ -36,4 +37,7 @@ size_t rx_groups(const struct rx *rx);
  * (for ^ and \<). Fills spans[0 .. n_spans), the whole match first; with n_spans 0 it only says
  * whether there is one, which is faster. */
 int rx_search(struct rx *rx, const char *text, size_t n, size_t from, struct rx_span *spans, size_t n_spans);
+/* For a pattern compiled with RX_BY_LINE: a place in the first line of the text (a line's
+ * newline belongs to it) that matches or, with back-references, may match; -1: there is none. */
+ptrdiff_t rx_find_line(struct rx *rx, const char *text, size_t n);
 #endif

@@ -33,6 +33,7 @@ int context_before(const struct rx *rx, const char *text, size_t at) {
     if (!rx->has_assert) return 0;
     if (at == 0) return AT_START;
     unsigned c = (unsigned char)text[at - 1];
+    if (c == '\n' && (rx->flags & RX_BY_LINE)) return AT_START;
     return c == '\n' ? AFTER_NEWLINE : is_word(rx, c) ? AFTER_WORD : 0;
 }
 
@@ -185,11 +186,13 @@ static size_t cache_size(const struct dfa *d) {
     return d->n * (sizeof *d->states + sizeof *d->next * (size_t)d->stride) + d->pool_n * sizeof *d->pool;
 }
 
-/* The transition of a state on a byte, or on the end (-1). */
-static int32_t step(struct dfa *d, int32_t from, int c) {
+/* The transition of a state on a byte, or on the end (-1). Where lines are the texts, a newline
+ * is an end and a new start. */
+static int32_t step(struct dfa *d, int32_t from, int byte) {
     const struct rx *rx = d->rx;
     struct state s = d->states[from];
     uint32_t n_now, n = 0;
+    int new_line = byte == '\n' && (rx->flags & RX_BY_LINE), c = new_line ? -1 : byte;
     int start = d->unanchored && (c < 0 || !within_char(rx, (unsigned)c));
     int matched = closure(d, d->pool + s.at, s.n, s.context | context_of(rx, c), start, &n_now);
     d->seen_mark++;
@@ -203,11 +206,11 @@ static int32_t step(struct dfa *d, int32_t from, int c) {
         d->then[n++] = to;
     }
     if (n > 1) qsort(d->then, n, sizeof *d->then, pc_order);
-    int context = !rx->has_assert || c < 0 ? 0 : c == '\n' ? AFTER_NEWLINE : is_word(rx, (unsigned)c) ? AFTER_WORD : 0;
+    int context = !rx->has_assert ? 0 : c < 0 ? (new_line ? AT_START : 0) : c == '\n' ? AFTER_NEWLINE : is_word(rx, (unsigned)c) ? AFTER_WORD : 0;
     int full = cache_size(d) > CACHE_BYTES;
     if (full) cache_empty(d);
     int32_t value = 2 * state_find(d, d->then, n, context) + matched;
-    int cls = c < 0 ? rx->n_classes : rx->byte_class[c];
+    int cls = byte < 0 ? rx->n_classes : rx->byte_class[byte];
     if (!full) d->next[(size_t)from * (size_t)d->stride + (size_t)cls] = value;
     return value;
 }

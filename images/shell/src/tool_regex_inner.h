@@ -62,7 +62,7 @@ struct rx {
     int only_first;     /* the single such byte, or -1 */
     char *literal;      /* the whole expression is these bytes */
     size_t literal_len;
-    struct dfa *search, *longest;
+    struct dfa *search, *longest, *search_lines;
 };
 int program_build(struct rx *rx, const struct tree *t);
 

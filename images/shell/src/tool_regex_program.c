@@ -202,6 +202,7 @@ static void classes_build(struct rx *rx) {
     for (uint32_t s = 0; s < rx->n_sets; s++)
         for (unsigned c = 1; c < 256; c++)
             if (set_has(rx->sets[s], c) != set_has(rx->sets[s], c - 1)) edge[c] = 1;
+    if (rx->flags & RX_BY_LINE) edge['\n'] = edge['\n' + 1] = 1;
     if (rx->whole_chars) edge[0x80] = edge[0xC0] = 1;
     if (rx->has_assert) {
         edge['\n'] = edge['\n' + 1] = 1;

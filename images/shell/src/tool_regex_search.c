@@ -28,6 +28,7 @@ void rx_free(struct rx *rx) {
     if (!rx) return;
     dfa_free(rx->search);
     dfa_free(rx->longest);
+    dfa_free(rx->search_lines);
     free(rx->prog);
     free(rx->sets);
     free(rx->literal);
@@ -327,4 +328,13 @@ int rx_search(struct rx *rx, const char *text, size_t n, size_t from, struct rx_
     }
     if (slots != few) free(slots);
     return found;
+}
+
+ptrdiff_t rx_find_line(struct rx *rx, const char *text, size_t n) {
+    if (rx->literal) {
+        const char *hit = literal_find(rx, text, text + n);
+        return hit ? hit - text : -1;
+    }
+    if (!rx->search_lines) rx->search_lines = dfa_make(rx, 1);
+    return dfa_run(rx->search_lines, text, n, 0);
 }

@@ -101,3 +101,10 @@ seq 1 100000 | grep -q 5; echo $?
 2
 3
 X
+printf 'a\nb\0c\n\0' | grep -z '^b' | od -c
+printf 'a\nb\0c\n\0' | grep -z 'a.b' | od -c
+seq 1 30000 | grep -n '99$' | tail -n 2
+seq 1 30000 | grep -b '^29999' 
+seq 1 30000 | grep -A1 '^29999$'
+printf 'x\nfoo\nbar' | grep 'o*b'
+printf 'ab\nba\n' | grep -c 'b[^x]*a'
