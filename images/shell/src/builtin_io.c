@@ -53,7 +53,7 @@ int builtin_echo(int argc, char **argv) {
         if (i + 1 < argc) buf_putc(&b, ' ');
     }
     if (newline) buf_putc(&b, '\n');
-    fwrite(b.s, 1, b.len, stdout);
+    if (b.len) fwrite(b.s, 1, b.len, stdout);
     buf_free(&b);
     return out_finish();
 }

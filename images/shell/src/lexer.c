@@ -38,8 +38,10 @@ static void read_quoted_delimiter(struct parser *p, struct buf *text, int quote)
         }
         if (c == '\\' && quote == '"') {
             int next = read_raw(p);
+            if (next == '\n') continue;
             if (next == CHAR_END || !strchr("$`\"\\", next)) buf_putc(text, '\\');
             c = next;
+            if (c == CHAR_END) continue;
         }
         buf_putc(text, (char)c);
     }

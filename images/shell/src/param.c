@@ -47,6 +47,14 @@ static int is_list(const struct part *p) {
     return p->len == 1 && (p->text[0] == '@' || p->text[0] == '*');
 }
 
+static int list_has_text(void) {
+    if (sh.param_count > 1 && *ifs_get()) return 1;
+    for (int i = 0; i < sh.param_count; i++) {
+        if (*sh.params[i]) return 1;
+    }
+    return 0;
+}
+
 /* $@ and $*: whether the parameters stay apart depends on quotes and on the context. */
 static void add_list(const struct part *p, struct marked *m, int flags) {
     int star = p->text[0] == '*';
@@ -164,7 +172,7 @@ void expand_param(const struct part *p, struct marked *m, int flags) {
     if (is_list(p)) {
         s = NULL;
         is_set = sh.param_count > 0;
-        if (is_set && p->colon) is_set = sh.param_count > 1 || *sh.params[0];
+        if (is_set && p->colon) is_set = list_has_text();
     } else {
         s = param_get(p->text, p->len, number);
         is_set = s && !(p->colon && !*s);

@@ -17,10 +17,16 @@ struct node *parser_node(struct parser *p, enum node_kind kind) {
     return n;
 }
 
+static int replace_alias(struct parser *p);
+
 enum token peek_token(struct parser *p) {
-    if (!p->have_token) {
+    while (!p->have_token) {
         p->token = next_token(p);
         p->have_token = 1;
+        if (!p->alias_next) break;
+        p->alias_next = 0;
+        if (!replace_alias(p)) break;
+        p->alias_next = 1; /* its value may begin with an alias as well */
     }
     return p->failed ? TOK_END : p->token;
 }
@@ -67,22 +73,9 @@ static int replace_alias(struct parser *p) {
 /* The next token where a command may begin. */
 enum token peek_command_token(struct parser *p) {
     for (;;) {
-        p->alias_next = 0;
         const char *s = token_word(p);
         if (!s || is_reserved(s) || !replace_alias(p)) return peek_token(p);
     }
-}
-
-/* The next token of a simple command's arguments. */
-static enum token peek_argument(struct parser *p) {
-    enum token t = peek_token(p);
-    while (p->alias_next) {
-        p->alias_next = 0;
-        if (!replace_alias(p)) break;
-        t = peek_token(p);
-        p->alias_next = 1; /* its value may begin with an alias as well */
-    }
-    return t;
 }
 
 void unexpected(struct parser *p, const char *expected) {
@@ -205,7 +198,7 @@ static struct node *parse_simple(struct parser *p) {
     struct assignment **assign_end = &n->assignments;
     struct redirect **redirect_end = &n->redirects;
     for (;;) {
-        enum token t = n->words ? peek_argument(p) : peek_command_token(p);
+        enum token t = n->words ? peek_token(p) : peek_command_token(p);
         if (p->failed) return NULL;
         if (parse_redirect(p, &redirect_end)) continue;
         if (t == TOK_WORD) {
@@ -291,6 +284,7 @@ static struct node *parse_and_or(struct parser *p) {
 }
 
 static int ends_list(struct parser *p) {
+    while (peek_command_token(p) == TOK_NEWLINE) skip_newlines(p);
     switch (peek_command_token(p)) {
     case TOK_END:
     case TOK_RPAREN:
@@ -344,8 +338,10 @@ struct node *parse_list_required(struct parser *p) {
 struct node *parse_command(struct parser *p, int *at_end) {
     *at_end = 0;
     p->have_token = 0;
-    skip_newlines(p);
-    if (peek_command_token(p) == TOK_END) {
+    do {
+        skip_newlines(p);
+    } while (peek_command_token(p) == TOK_NEWLINE); /* an alias may begin with one */
+    if (p->token == TOK_END || p->failed) {
         *at_end = 1;
         return NULL;
     }

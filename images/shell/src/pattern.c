@@ -42,7 +42,7 @@ static int bracket_item(const char **p, int c, int *matched) {
 
 /* [...] at p. Returns what follows it, or NULL if it has no end and [ is itself. */
 static const char *bracket(const char *p, int c, int *matched) {
-    int negated = p[1] == '!' || p[1] == '^';
+    int negated = p[1] == '!';
     const char *s = p + 1 + negated;
     const char *first = s;
     *matched = 0;

@@ -15,6 +15,7 @@ extern char **environ;
 enum { BUCKETS = 61 };
 static struct var *table[BUCKETS];
 static int environ_stale = 1;
+static int line_is_plain; /* LINENO was unset or assigned: it is a variable like others */
 
 static unsigned hash(const char *name, size_t len) {
     unsigned h = 0;
@@ -50,7 +51,7 @@ static struct var *var_make(const char *name, size_t len) {
 }
 
 const char *var_get(const char *name) {
-    if (strcmp(name, "LINENO") == 0) {
+    if (strcmp(name, "LINENO") == 0 && !line_is_plain) {
         static char line[12];
         snprintf(line, sizeof line, "%d", sh.line);
         return line;
@@ -61,6 +62,7 @@ const char *var_get(const char *name) {
 
 static void noticed(const struct var *v) {
     if (v->flags & VAR_EXPORT) environ_stale = 1;
+    if (v->name[0] == 'L' && strcmp(v->name, "LINENO") == 0) line_is_plain = 1;
     if (v->name[0] == 'O' && strcmp(v->name, "OPTIND") == 0) sh.optind_reset = 1;
 }
 
@@ -91,6 +93,7 @@ int var_flag(const char *name, unsigned flags) {
 }
 
 int var_unset(const char *name) {
+    if (strcmp(name, "LINENO") == 0) line_is_plain = 1;
     struct var *v = var_find(name, strlen(name));
     if (!v) return 0;
     if (refuse_readonly(v)) return -1;
