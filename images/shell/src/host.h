@@ -50,7 +50,8 @@ MR_IMPORT(proc_cpu_ms) int32_t mr_proc_cpu_ms(int32_t whose);
 
 /* MR_SIG_DFL ends the process, MR_SIG_IGN drops the signal, MR_SIG_CATCH makes it
  * pending: blocking calls then return EINTR and sig_take() hands it over (0: none).
- * Inherited by a fork (caught ones stay caught; the shell resets them itself). */
+ * Inherited by a fork (caught ones stay caught; the shell resets them itself).
+ * sig_action returns the action that was set before. */
 enum { MR_SIG_DFL, MR_SIG_IGN, MR_SIG_CATCH };
 MR_IMPORT(sig_action) int32_t mr_sig_action(int32_t sig, int32_t action);
 MR_IMPORT(sig_take) int32_t mr_sig_take(void);

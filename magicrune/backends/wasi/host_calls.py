@@ -10,7 +10,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from magicrune.backends.wasi.lookup import Refused
-from magicrune.backends.wasi.process import CATCH, SIGKILL, Process, Start
+from magicrune.backends.wasi.process import CATCH, DEFAULT, SIGKILL, Process, Start
 from magicrune.backends.wasi.wasi_abi import Errno, ProcessEnded, WasiError
 from magicrune.observation import EventKind
 
@@ -137,8 +137,9 @@ def sig_action(process: Process, _memory: LinearMemory, args: list[int]) -> int:
     number, action = args
     if not 0 < number <= 64 or action > CATCH or number == SIGKILL:
         raise WasiError(Errno.INVAL)
+    previous = process.actions.get(number, DEFAULT)
     process.actions[number] = action
-    return 0
+    return previous
 
 
 def sig_take(process: Process, _memory: LinearMemory, _args: list[int]) -> int:
