@@ -76,9 +76,11 @@ static volatile sig_atomic_t came[64];
 static void note(int sig) { came[sig] = 1; }
 
 int32_t mr_sig_action(int32_t sig, int32_t action) {
-    struct sigaction a = {0};
+    struct sigaction a = {0}, before = {0};
     a.sa_handler = action == MR_SIG_DFL ? SIG_DFL : action == MR_SIG_IGN ? SIG_IGN : note;
-    return result(sigaction(sig, &a, NULL));
+    if (sigaction(sig, &a, &before) < 0) return -errno;
+    if (before.sa_handler == note) return MR_SIG_CATCH;
+    return before.sa_handler == SIG_IGN ? MR_SIG_IGN : MR_SIG_DFL;
 }
 
 int32_t mr_sig_take(void) {

@@ -83,11 +83,18 @@ void parser_close(struct parser *p) {
     p->heredocs = NULL;
 }
 
+static void show_line(struct source *s) {
+    const char *newline = memchr(s->p, '\n', (size_t)(s->end - s->p));
+    s->to_show = newline ? newline + 1 : s->end;
+    if (sh.options & OPT_VERBOSE) write_all(2, s->p, (size_t)(s->to_show - s->p));
+}
+
 int read_raw(struct parser *p) {
     for (;;) {
         struct source *s = p->source;
         if (p->failed) return CHAR_END;
         if (s->p < s->end) {
+            if (s->p == s->to_show) show_line(s);
             int c = (unsigned char)*s->p++;
             if (c == '\0') continue;
             if (c == '\n' && s->counts_lines) p->line++;

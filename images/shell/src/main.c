@@ -158,6 +158,7 @@ static int run_file(const char *path) {
     close(fd);
     struct parser p;
     parser_open_text(&p, text.s, text.len, 1);
+    p.base.to_show = p.base.p;
     sh.name = path;
     return run_parser(&p, RUN_EXIT);
 }

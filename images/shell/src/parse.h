@@ -16,6 +16,7 @@ struct source {
     int fd;              /* script read line by line from here; -1: text only */
     int counts_lines;
     int at_end;
+    const char *to_show; /* of a script file: what set -v has still to show; NULL: nothing */
 };
 
 enum token {

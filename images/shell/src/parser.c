@@ -78,6 +78,11 @@ enum token peek_command_token(struct parser *p) {
     }
 }
 
+/* Skips newlines where a command follows; an alias there may begin with more of them. */
+static void skip_to_command(struct parser *p) {
+    while (peek_command_token(p) == TOK_NEWLINE) skip_newlines(p);
+}
+
 void unexpected(struct parser *p, const char *expected) {
     enum token t = peek_token(p);
     const char *s = t == TOK_WORD ? plain_text(p->parts) : NULL;
@@ -254,7 +259,7 @@ static struct node *parse_pipeline(struct parser *p) {
         pipeline->first = n;
         while (!p->failed && peek_token(p) == TOK_PIPE) {
             skip_token(p);
-            skip_newlines(p);
+            skip_to_command(p);
             n->next = parse_one(p);
             n = n->next;
         }
@@ -270,7 +275,7 @@ static struct node *parse_and_or(struct parser *p) {
     while (!p->failed && (peek_token(p) == TOK_AND_IF || p->token == TOK_OR_IF)) {
         struct node *link = parser_node(p, p->token == TOK_AND_IF ? NODE_AND : NODE_OR);
         skip_token(p);
-        skip_newlines(p);
+        skip_to_command(p);
         link->first = parse_pipeline(p);
         if (!list) {
             list = parser_node(p, NODE_AND_OR);
@@ -284,7 +289,7 @@ static struct node *parse_and_or(struct parser *p) {
 }
 
 static int ends_list(struct parser *p) {
-    while (peek_command_token(p) == TOK_NEWLINE) skip_newlines(p);
+    skip_to_command(p);
     switch (peek_command_token(p)) {
     case TOK_END:
     case TOK_RPAREN:
@@ -338,9 +343,7 @@ struct node *parse_list_required(struct parser *p) {
 struct node *parse_command(struct parser *p, int *at_end) {
     *at_end = 0;
     p->have_token = 0;
-    do {
-        skip_newlines(p);
-    } while (peek_command_token(p) == TOK_NEWLINE); /* an alias may begin with one */
+    skip_to_command(p);
     if (p->token == TOK_END || p->failed) {
         *at_end = 1;
         return NULL;

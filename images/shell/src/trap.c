@@ -53,7 +53,7 @@ static char *actions[SIGNAL_MAX];
  * until the first change, so that saved=$(trap) works. */
 static char **inherited;
 static unsigned char came[SIGNAL_MAX];
-static unsigned char hard_ignored[SIGNAL_MAX];
+static unsigned char hard_ignored[SIGNAL_MAX], asked[SIGNAL_MAX];
 static int caught_count, came_count;
 static int ever_used; /* else there is nothing to reset in a subshell */
 
@@ -82,6 +82,15 @@ int signal_is_quiet(int sig) { return sig == SIGNAL_INT || sig == SIGNAL_PIPE; }
 int signal_is_ignored(int sig) { return actions[sig] && !*actions[sig]; }
 
 int traps_active(void) { return caught_count > 0; }
+
+/* A signal that was ignored when the shell was started stays so: POSIX 2.11. */
+static int stays_ignored(int sig) {
+    if (sig == 0 || hard_ignored[sig] || asked[sig]) return hard_ignored[sig];
+    asked[sig] = 1;
+    int before = mr_sig_action(sig, MR_SIG_IGN);
+    if (before == MR_SIG_IGN) hard_ignored[sig] = 1;
+    return hard_ignored[sig];
+}
 
 static void set_action(int sig, char *action) {
     if (actions[sig] && *actions[sig]) caught_count--;
@@ -230,7 +239,7 @@ int builtin_trap(int argc, char **argv) {
         if (sig < 0) {
             warn("trap: %s: bad trap", *argv);
             status = 1;
-        } else if (!hard_ignored[sig]) {
+        } else if (!stays_ignored(sig)) {
             set_action(sig, action ? xstrdup(action) : NULL);
         }
     }
