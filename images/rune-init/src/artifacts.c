@@ -199,6 +199,4 @@ void artifacts_send(struct channel *channel, const struct job *job, struct artif
         walk_directory(&walk, fd, 0);
     else if (errno != ENOENT)
         skip(&walk, errno == ELOOP || errno == ENOTDIR ? "symlink" : "unreadable");
-    setfsuid(geteuid());
-    setfsgid(getegid());
 }

@@ -94,7 +94,8 @@ void event_end(struct events *events, struct event *event, uint64_t ms, int pid)
     }
     events->kept[kind]++;
     char *to = events->lines + events->length;
-    int wrote = snprintf(to, EVENT_LINE_MAX, "{\"t\":%" PRIu64 ",\"k\":\"%s\",\"pid\":%d%s%s}\n", ms,
+    int wrote = snprintf(to, EVENT_LINE_MAX, "{\"t\":%" PRIu64 ",\"k\":\"%s\",\"pid\":%d%s%s}\n",
+        ms,
                          event_names[kind], pid, event->json.length ? "," : "", event->detail);
     events->length += (size_t)wrote;
 }

@@ -97,8 +97,9 @@ static bool take(struct job *job, uint32_t *seen, const char *key, char *value, 
         return take_word(job->env, &job->envs, JOB_WORDS_MAX, value, key, why);
     }
     if (!strcmp(key, "sensitive"))
-        return *value == '/' ? take_word(job->sensitive, &job->globs, JOB_GLOBS_MAX, value, key, why)
-                             : fail(why, key, "not absolute");
+        return *value == '/'
+                   ? take_word(job->sensitive, &job->globs, JOB_GLOBS_MAX, value, key, why)
+                   : fail(why, key, "not absolute");
     if (!strcmp(key, "tmp"))
         return path_is_normal(value)
                    ? take_word(job->tmp, &job->mounts, JOB_MOUNTS_MAX, value, key, why)

@@ -1,6 +1,10 @@
 #include "kill.h"
 
+#include <dirent.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +16,21 @@ void kill_scope(bool own_namespace, uid_t uid)
     whole_namespace = own_namespace;
     victim = uid;
     known = true;
+}
+
+static void kill_one_by_one(void)
+{
+    DIR *directory = opendir("/proc");
+    for (struct dirent *entry; directory && (entry = readdir(directory));) {
+        char path[300];
+        struct stat found;
+        int pid = atoi(entry->d_name);
+        snprintf(path, sizeof path, "/proc/%s/task", entry->d_name);
+        if (pid > 1 && pid != getpid() && stat(path, &found) == 0 && found.st_uid == victim)
+            kill(pid, SIGKILL);
+    }
+    if (directory)
+        closedir(directory);
 }
 
 void kill_all(void)
@@ -30,4 +49,6 @@ void kill_all(void)
     }
     if (child > 0)
         waitpid(child, NULL, 0);
+    else
+        kill_one_by_one(); // no process left for us: then none for new ones of the job either
 }

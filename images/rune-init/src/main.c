@@ -198,8 +198,7 @@ static void begin_watch(void)
     uint64_t key[2];
     if (getrandom(key, sizeof key, 0) != sizeof key)
         fail("E_SYSTEM", "getrandom");
-    look_around();
-    watch = (struct watch){.listener = child.listener, .self = getpid(), .job = &job, .mounts = &mounts};
+    watch = (struct watch){.listener = -1, .self = getpid(), .job = &job, .mounts = &mounts};
     events_begin(&watch.events, key);
 }
 
@@ -208,7 +207,8 @@ int main(void)
     static char text[REPORT_MAX];
     struct artifacts artifacts;
     struct json json;
-    struct run run = {.channel = &channel, .job = &job, .child = &child, .watch = &watch, .usage = &usage};
+    struct run run = {
+        .channel = &channel, .job = &job, .child = &child, .watch = &watch, .usage = &usage};
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     umask(022);
     run.signals = run_signals();
@@ -220,9 +220,11 @@ int main(void)
     say_ready();
     set_up();
     bool own_namespace = choose_scope();
+    look_around(); // the mounts as the job will find them
     usage_begin(&usage, &cgroup, &job);
-    hold(own_namespace);
     begin_watch();
+    hold(own_namespace);
+    watch.listener = child.listener;
     run_job(&run);
     artifacts_send(&channel, &job, &artifacts);
     json_begin(&json, text, sizeof text);

@@ -68,7 +68,8 @@ static void add_routes4(struct json *json, char *text)
         if (sscanf(line, "%31s %x %*x %*x %*d %*d %*d %x", name, &target, &mask) != 3)
             continue;
         struct in_addr address = {target}; // printed by the kernel in the order of memory
-        snprintf(route, sizeof route, "%s %s/%d", name, inet_ntoa(address), __builtin_popcount(mask));
+        snprintf(route, sizeof route, "%s %s/%d", name, inet_ntoa(address),
+                 __builtin_popcount(mask));
         json_text(json, NULL, route);
     }
 }
@@ -79,7 +80,8 @@ static void add_routes6(struct json *json, char *text)
     unsigned length, flags;
     for (int i = 0; i < ROUTES_MAX && (line = strsep(&text, "\n")) && *line; i++) {
         char route[128];
-        if (sscanf(line, "%39s %x %*s %*x %*s %*x %*x %*x %x %31s", target, &length, &flags, name) != 4)
+        if (sscanf(line, "%39s %x %*s %*x %*s %*x %*x %*x %x %31s", target, &length, &flags,
+            name) != 4)
             continue;
         if (flags & 0x200) // RTF_REJECT: the kernel's own "unreachable"
             continue;

@@ -8,7 +8,8 @@
 
 enum { FILE_MAX = 16384, GROUPS_LINE = 32 };
 
-static bool add_ids(struct json *json, const char *key, const char *text, const char *label, int most)
+static bool add_ids(struct json *json, const char *key, const char *text, const char *label,
+                    int most)
 {
     const char *at = text_find(text, label);
     json_open(json, key, '[');
@@ -24,7 +25,8 @@ static bool add_ids(struct json *json, const char *key, const char *text, const 
 static bool add_caps(struct json *json, const char *text)
 {
     static const char *const rows[][2] = {
-        {"inh", "CapInh:"}, {"prm", "CapPrm:"}, {"eff", "CapEff:"}, {"bnd", "CapBnd:"}, {"amb", "CapAmb:"}};
+        {"inh", "CapInh:"}, {"prm", "CapPrm:"}, {"eff", "CapEff:"},
+        {"bnd", "CapBnd:"}, {"amb", "CapAmb:"}};
     bool found = true;
     json_open(json, "caps", '{');
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {

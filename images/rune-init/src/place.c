@@ -7,24 +7,22 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-// Looks at the file system with the job's rights. It may see less than we do (/root), or more:
-// we have no right to pass through its private directories.
-static void see_as(int64_t uid, int64_t gid)
+// While the job runs, we look at the file system with its rights: they may show less than ours
+// (/root) or more (its private directories, which we have no right to pass). Only where they
+// show nothing we look with our own.
+void see_as_job(const struct watch *watch)
 {
-    setfsgid((gid_t)gid);
-    setfsuid((uid_t)uid);
-}
-
-static void see_as_job(const struct watch *watch)
-{
-    see_as(watch->job->uid, watch->job->gid);
+    setfsgid((gid_t)watch->job->gid);
+    setfsuid((uid_t)watch->job->uid);
 }
 
 static void see_as_init(void)
 {
-    see_as(geteuid(), getegid());
+    setfsuid(geteuid());
+    setfsgid(getegid());
 }
 
 static bool read_link(const char *name, char *to, size_t size)
@@ -42,10 +40,13 @@ static bool find_base(const struct watch *watch, const struct act *act, int dirf
         snprintf(link, sizeof link, "/proc/%d/cwd", act->tid);
     else
         snprintf(link, sizeof link, "/proc/%d/fd/%d", act->tid, dirfd);
-    see_as_job(watch);
     bool found = read_link(link, base, PATH_BYTES);
-    see_as_init();
-    return (found || read_link(link, base, PATH_BYTES)) && act_is_live(act);
+    if (!found) {
+        see_as_init();
+        found = read_link(link, base, PATH_BYTES);
+        see_as_job(watch);
+    }
+    return found && act_is_live(act);
 }
 
 // What "/proc/self" and the links in /dev mean to the job, not to us.
@@ -68,16 +69,18 @@ static void replace_self(const struct act *act, char *path)
     }
 }
 
-static bool open_real(const char *path, bool follow, char *real)
+static bool open_real(const char *path, char *real)
 {
-    int fd = open(path, O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW));
+    // Not open(): the C library adds a second call for O_CLOEXEC.
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_PATH | O_CLOEXEC, 0);
     if (fd < 0)
         return false;
     char link[40];
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    bool found = read_link(link, real, PATH_BYTES);
+    if (!read_link(link, real, PATH_BYTES)) // a pipe or the like, behind /proc/PID/fd
+        snprintf(real, PATH_BYTES, "%s", path);
     close(fd);
-    return found;
+    return true;
 }
 
 // A path whose last name is missing (or must not be followed): its directory, resolved, and it.
@@ -91,7 +94,7 @@ static bool open_parent(const char *path, char *real)
     char name[PATH_BYTES];
     snprintf(name, sizeof name, "%s", slash + 1);
     slash[slash == parent] = 0;
-    if (!open_real(parent, true, real))
+    if (!open_real(parent, real))
         return false;
     size_t length = strlen(real);
     if (length == 1)
@@ -104,15 +107,16 @@ static bool open_parent(const char *path, char *real)
 
 static bool resolve(const char *path, bool follow, struct place *place)
 {
-    if (follow && open_real(path, true, place->resolved)) {
+    if (follow && open_real(path, place->resolved)) {
         place->exists = true;
         return true;
     }
-    if (!open_parent(path, place->resolved))
+    if ((follow && errno == EACCES) || !open_parent(path, place->resolved))
         return false;
-    place->exists = faccessat(AT_FDCWD, place->resolved, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-    char target[PATH_BYTES]; // a link that leads to what is not there
-    ssize_t got = follow ? readlink(place->resolved, target, sizeof target - 1) : 0;
+    char target[PATH_BYTES];
+    ssize_t got = readlink(place->resolved, target, sizeof target - 1);
+    place->exists = got > 0 || errno != ENOENT;
+    got = follow ? got : 0; // a link that leads to what is not there
     if (got > 0) {
         char base[PATH_BYTES], *slash = strrchr(place->resolved, '/');
         target[got] = 0;
@@ -123,15 +127,27 @@ static bool resolve(const char *path, bool follow, struct place *place)
     return true;
 }
 
+bool place_read(const struct act *act, uint64_t path, char raw[PATH_BYTES])
+{
+    bool cut;
+    return memory_string(act, path, raw, PATH_BYTES, &cut) && !cut;
+}
+
 void place_find(const struct watch *watch, const struct act *act, int dirfd, uint64_t path,
                 bool follow, struct place *place)
 {
-    char raw[PATH_BYTES], base[PATH_BYTES], whole[2 * PATH_BYTES];
-    bool cut;
+    char raw[PATH_BYTES];
+    place_resolve(watch, act, dirfd, place_read(act, path, raw) ? raw : NULL, follow, place);
+}
+
+void place_resolve(const struct watch *watch, const struct act *act, int dirfd, const char *raw,
+                   bool follow, struct place *place)
+{
+    char base[PATH_BYTES], whole[2 * PATH_BYTES];
     place->asked[0] = place->resolved[0] = 0;
     place->exists = place->writable = false;
-    place->readable = memory_string(act, path, raw, sizeof raw, &cut) && !cut;
-    if (!place->readable)
+    place->readable = raw;
+    if (!raw)
         return;
     bool has_base = *raw == '/' || find_base(watch, act, dirfd, base);
     if (!has_base)
@@ -142,13 +158,26 @@ void place_find(const struct watch *watch, const struct act *act, int dirfd, uin
         snprintf(whole, sizeof whole, "%s", place->asked);
     replace_self(act, place->asked);
     replace_self(act, whole);
-    see_as_job(watch);
+    errno = 0;
     bool found = has_base && resolve(whole, follow, place);
-    see_as_init();
-    if (!found && !(has_base && resolve(whole, follow, place)))
+    if (!found && has_base && errno == EACCES) {
+        see_as_init();
+        found = resolve(whole, follow, place);
+        see_as_job(watch);
+    }
+    if (!found)
         snprintf(place->resolved, sizeof place->resolved, "%s", place->asked);
     const struct mount *mount = mounts_find(watch->mounts, place->resolved);
     place->writable = mount && mount->writable;
+}
+
+void place_of_descriptor(const struct watch *watch, const struct act *act, int fd,
+                         struct place *place)
+{
+    place->readable = true;
+    place->exists = find_base(watch, act, fd, place->resolved);
+    place->writable = false;
+    snprintf(place->asked, sizeof place->asked, "%s", place->resolved);
 }
 
 static bool matches(const struct job *job, const char *path)
@@ -161,13 +190,14 @@ static bool matches(const struct job *job, const char *path)
 
 bool place_is_sensitive(const struct watch *watch, const struct place *place)
 {
-    return matches(watch->job, place->resolved) || matches(watch->job, place->asked);
+    return matches(watch->job, place->resolved) ||
+           (strcmp(place->resolved, place->asked) && matches(watch->job, place->asked));
 }
 
 bool place_is_closed(const struct place *place)
 {
-    // Descriptors and devices are opened through these trees: the mount says nothing of them.
-    bool special = path_within(place->asked, "/proc") || path_within(place->asked, "/dev") ||
-                   path_within(place->resolved, "/proc") || path_within(place->resolved, "/dev");
-    return !special && !place->writable;
+    // A descriptor opened anew through /proc leads to what has no mount of its own, and a device
+    // can be written to on any mount.
+    bool descriptor = path_within(place->asked, "/proc") && !path_within(place->resolved, "/proc");
+    return !descriptor && !path_within(place->resolved, "/dev") && !place->writable;
 }

@@ -16,11 +16,20 @@ enum {
     TICK_LEAST_US = 5000,
     EVENTS_US = 20000,       // events wait so long for company
     GRACE_US = 2000000,      // from SIGKILL to the death of all
-    CALLS_AT_ONCE = 64,      // watched calls between two looks at everything else
     HOST_PATIENCE_MS = 30000 // for what is left to say when all is dead
 };
 
-enum { AT_SIGNALS, AT_LISTENER, AT_STDOUT, AT_STDERR, AT_HOST, AT_HOST_OUT, AT_STDIN, AT_NEWS, POLLED };
+enum {
+    AT_SIGNALS,
+    AT_LISTENER,
+    AT_STDOUT,
+    AT_STDERR,
+    AT_HOST,
+    AT_HOST_OUT,
+    AT_STDIN,
+    AT_NEWS,
+    POLLED,
+};
 
 int run_signals(void)
 {
@@ -196,16 +205,6 @@ static int look_at_clock(struct run *run)
     return until > now ? (int)((until - now) / 1000) + 1 : 0;
 }
 
-static void answer_calls(struct run *run)
-{
-    struct pollfd more = {run->child->listener, POLLIN, 0};
-    for (int i = 0; i < CALLS_AT_ONCE && events_have_room(&run->watch->events); i++) {
-        watch_one(run->watch);
-        if (run->watch->lost || poll(&more, 1, 0) <= 0 || !(more.revents & POLLIN))
-            return;
-    }
-}
-
 static void prepare(struct run *run, struct pollfd polled[POLLED])
 {
     struct channel *channel = run->channel;
@@ -235,7 +234,7 @@ static void serve(struct run *run, const struct pollfd polled[POLLED])
     if (polled[AT_HOST].revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL))
         abandon();
     if (polled[AT_LISTENER].revents & POLLIN)
-        answer_calls(run);
+        watch_one(run->watch);
     if (polled[AT_NEWS].revents)
         spawn_news(run->child);
     for (int i = 0; i < 2; i++)
@@ -248,7 +247,8 @@ static void serve(struct run *run, const struct pollfd polled[POLLED])
     take_frames(run);
     if (polled[AT_SIGNALS].revents)
         read_signals(run);
-    reap(run);
+    if (polled[AT_SIGNALS].revents || run->killed_us)
+        reap(run);
     channel_flush(run->channel);
     if (run->channel->ended)
         abandon();
@@ -281,6 +281,7 @@ void run_job(struct run *run)
     run->deadline_us = run->watch->started_us + (uint64_t)run->job->wall_ms * 1000;
     run->streams[0] = (struct stream){run->child->output, 'O', 0, false};
     run->streams[1] = (struct stream){run->child->error, 'E', 0, false};
+    see_as_job(run->watch);
     spawn_go(run->child);
     take_frames(run);
     while (!run->all_dead) {
@@ -296,6 +297,8 @@ void run_job(struct run *run)
         if (run->killed_us && !run->all_dead)
             kill_all(); // what was being made just then
     }
+    if (run->child->news >= 0)
+        spawn_news(run->child); // it may have died before we heard why
     if (!run->first_ended)
         run->wall_us = clock_us() - run->watch->started_us;
     usage_sample(run->usage);

@@ -1,13 +1,12 @@
 #include "spawn.h"
 
+#include "drop.h"
 #include "fail.h"
 #include "filter.h"
 #include "path.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <linux/capability.h>
 #include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -16,8 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
+#include <sys/fsuid.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -27,7 +26,14 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-enum { NEWS_FD = 3, GO_FD = 4, FIRST_OTHER_FD = 5, OOM_FIRST = 1000, START_MS = 10000 };
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#endif
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+enum { NEWS_FD = 3, GO_FD = 4, FIRST_OTHER_FD = 5, START_MS = 10000 };
 
 // What the child says over the news pipe.
 struct message {
@@ -50,53 +56,6 @@ __attribute__((noreturn)) static void give_up(const char *step)
 {
     say('!', errno, step);
     _exit(125);
-}
-
-static void set_limit(int which, int64_t value, const char *step)
-{
-    struct rlimit limit = {(rlim_t)value, (rlim_t)value};
-    if (value != JOB_UNSET && setrlimit(which, &limit))
-        give_up(step);
-}
-
-static void set_limits(const struct job *job)
-{
-    set_limit(RLIMIT_CORE, 0, "core");
-    set_limit(RLIMIT_MEMLOCK, 0, "memlock");
-    set_limit(RLIMIT_MSGQUEUE, 0, "msgqueue");
-    set_limit(RLIMIT_NOFILE, job->nofile, "nofile");
-    set_limit(RLIMIT_NPROC, job->nproc, "nproc");
-    set_limit(RLIMIT_FSIZE, job->fsize, "fsize");
-}
-
-// The kernel's victim in an out-of-memory is then always the job, never us.
-static void offer_to_oom(void)
-{
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        dprintf(fd, "%d", OOM_FIRST);
-        close(fd);
-    }
-}
-
-static void drop_privileges(const struct job *job)
-{
-    uid_t uid = (uid_t)job->uid;
-    gid_t gid = (gid_t)job->gid;
-    bool shared = uid == getuid() && gid == getgid(); // one mapped id: there is no other
-    for (int cap = 0; cap <= 63; cap++)
-        prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); // only with SETPCAP; no_new_privs holds without
-    if (!shared && (setgroups(0, NULL) || setresgid(gid, gid, gid) || setresuid(uid, uid, uid)))
-        give_up("ids");
-    if (getuid() != uid || geteuid() != uid || getgid() != gid || getegid() != gid)
-        give_up("ids");
-    struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-    struct __user_cap_data_struct none[2] = {{0, 0, 0}, {0, 0, 0}};
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
-    if (syscall(SYS_capset, &header, none))
-        give_up("capabilities");
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-        give_up("no_new_privs");
 }
 
 static int install(const struct filter *filter, bool watched)
@@ -123,7 +82,8 @@ static void own_descriptors(int input, int output, int error, int news, int go)
     if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(error, 2) < 0 || dup2(news, NEWS_FD) < 0)
         give_up("dup2");
     news_fd = NEWS_FD;
-    if (dup2(go, GO_FD) < 0 || fcntl(NEWS_FD, F_SETFD, FD_CLOEXEC) || fcntl(GO_FD, F_SETFD, FD_CLOEXEC))
+    if (dup2(go, GO_FD) < 0 || fcntl(NEWS_FD, F_SETFD, FD_CLOEXEC) || fcntl(GO_FD, F_SETFD,
+        FD_CLOEXEC))
         give_up("dup2");
     if (syscall(SYS_close_range, FIRST_OTHER_FD, ~0u, 0))
         give_up("close_range");
@@ -150,9 +110,9 @@ __attribute__((noreturn)) static void become_job(const struct job *job, const st
     reset_signals();
     setsid();
     umask(022);
-    offer_to_oom();
-    set_limits(job);
-    drop_privileges(job);
+    const char *step = drop(job);
+    if (step)
+        give_up(step);
     int listener = install(filter, job->watch);
     if (listener < 0)
         give_up("seccomp");
@@ -190,10 +150,16 @@ static const char *find_program(const struct job *job)
     fail("E_EXEC", "%.200s: not found in PATH", job->argv[0]);
 }
 
-static void make_pipe(int ends[2])
+// Owned by the job: it may open its own /dev/stdout.
+static void make_pipe(const struct job *job, int ends[2])
 {
     int low[2];
-    if (pipe2(low, O_CLOEXEC))
+    setfsgid((gid_t)job->gid);
+    setfsuid((uid_t)job->uid);
+    int failed = pipe2(low, O_CLOEXEC);
+    setfsuid(geteuid());
+    setfsgid(getegid());
+    if (failed)
         fail("E_SPAWN", "pipe");
     for (int i = 0; i < 2; i++) { // above all numbers that the child sets up for itself
         ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, 10);
@@ -209,7 +175,8 @@ static struct message hear(const struct child *child)
     struct pollfd wait = {child->news, POLLIN, 0};
     for (int waited = 0; waited < START_MS; waited += 100) {
         int status;
-        if (poll(&wait, 1, 100) > 0 && read(child->news, &message, sizeof message) == sizeof message)
+        if (poll(&wait, 1, 100) > 0 && read(child->news, &message,
+            sizeof message) == sizeof message)
             return message;
         // The table is shared: its death is no end of file here.
         if (waitpid(child->pid, &status, WNOHANG) == child->pid) {
@@ -233,11 +200,11 @@ void spawn_held(const struct job *job, struct child *child)
 {
     static struct filter filter;
     struct ends ends;
-    make_pipe(ends.input);
-    make_pipe(ends.output);
-    make_pipe(ends.error);
-    make_pipe(ends.news);
-    make_pipe(ends.go);
+    make_pipe(job, ends.input);
+    make_pipe(job, ends.output);
+    make_pipe(job, ends.error);
+    make_pipe(job, ends.news);
+    make_pipe(job, ends.go);
     const char *program = find_program(job);
     filter_build(&filter, getpid(), job->watch);
     // The listener that the child is given must come to us: it shares our table of descriptors
@@ -254,6 +221,8 @@ void spawn_held(const struct job *job, struct child *child)
     if (message.kind == 'L') {
         child->listener = message.value;
         fcntl(child->listener, F_SETFD, FD_CLOEXEC);
+        // Only for speed, from kernel 6.6 on: the one that waits runs where the other ran.
+        ioctl(child->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
         message = hear(child);
         check(&message);
     }
@@ -265,6 +234,7 @@ void spawn_held(const struct job *job, struct child *child)
     fcntl(child->input, F_SETFL, O_NONBLOCK);
     fcntl(child->output, F_SETFL, O_NONBLOCK);
     fcntl(child->error, F_SETFL, O_NONBLOCK);
+    fcntl(child->news, F_SETFL, O_NONBLOCK);
 }
 
 void spawn_go(struct child *child)

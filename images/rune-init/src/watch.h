@@ -48,9 +48,19 @@ void watch_one(struct watch *watch);
 uint64_t clock_us(void);
 void watch_event_end(struct watch *watch, const struct act *act, struct event *event);
 
+// From here on the file system is looked at with the job's rights.
+void see_as_job(const struct watch *watch);
+// A path from the job's memory, whole. False: it cannot be read, or is too long.
+bool place_read(const struct act *act, uint64_t path, char raw[PATH_BYTES]);
 // `follow`: whether the last name, if a symlink, is followed.
 void place_find(const struct watch *watch, const struct act *act, int dirfd, uint64_t path,
                 bool follow, struct place *place);
+// The same for a path that was read already; NULL: it could not be.
+void place_resolve(const struct watch *watch, const struct act *act, int dirfd, const char *raw,
+                   bool follow, struct place *place);
+// The place behind one of the job's descriptors.
+void place_of_descriptor(const struct watch *watch, const struct act *act, int fd,
+                         struct place *place);
 bool place_is_sensitive(const struct watch *watch, const struct place *place);
 // Whether the kernel will refuse to change what lies there: its mount is read-only.
 bool place_is_closed(const struct place *place);

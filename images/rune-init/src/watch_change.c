@@ -50,8 +50,8 @@ static const struct change *find(int call)
 static void look(const struct watch *watch, const struct act *act, int dirfd, int path, bool follow,
                  struct place *place)
 {
-    place_find(watch, act, dirfd == HERE ? AT_FDCWD : (int)act->args[dirfd], act->args[path], follow,
-               place);
+    int base = dirfd == HERE ? AT_FDCWD : (int)act->args[dirfd];
+    place_find(watch, act, base, act->args[path], follow, place);
 }
 
 // What a link leads to: the text of a symlink, the place of a hard link.
@@ -66,7 +66,8 @@ static void add_link_target(const struct watch *watch, const struct act *act,
             event_text(event, "target", text);
         return;
     }
-    look(watch, act, change->dirfd == HERE ? HERE : 0, change->dirfd == HERE ? 0 : 1, false, &target);
+    bool here = change->dirfd == HERE; // link() and linkat() name it first
+    look(watch, act, here ? HERE : 0, here ? 0 : 1, false, &target);
     event_text(event, "target", target.resolved);
 }
 

@@ -1,9 +1,7 @@
 #include "watch.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { WORDS_MAX = 32 };
 
@@ -38,14 +36,11 @@ static void add_words(const struct act *act, uint64_t argv, struct json *json)
 static void find_program(const struct watch *watch, const struct act *act, int dirfd, uint64_t path,
                          struct place *place)
 {
-    char first = 1, link[64];
-    place_find(watch, act, dirfd, path, true, place);
-    if (dirfd == AT_FDCWD || !memory_read(act, path, &first, 1) || first)
-        return;
-    snprintf(link, sizeof link, "/proc/%d/fd/%d", act->tid, dirfd);
-    ssize_t got = readlink(link, place->resolved, sizeof place->resolved - 1);
-    place->resolved[got > 0 ? got : 0] = 0;
-    place->exists = got > 0;
+    char first = 1;
+    if (dirfd != AT_FDCWD && memory_read(act, path, &first, 1) && first == 0)
+        place_of_descriptor(watch, act, dirfd, place);
+    else
+        place_find(watch, act, dirfd, path, true, place);
 }
 
 struct answer watch_exec(struct watch *watch, const struct act *act, int dirfd, uint64_t path,

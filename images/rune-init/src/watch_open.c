@@ -36,20 +36,9 @@ static bool is_steady(const struct place *place)
     const char *slash = strrchr(place->asked, '/');
     size_t length = slash ? (size_t)(slash - place->asked) + 1 : 0;
     return place->readable && place->exists && !place->writable && length > 1 &&
-           !strncmp(place->asked, place->resolved, length) && !strchr(place->resolved + length, '/') &&
+           !strncmp(place->asked, place->resolved, length) &&
+           !strchr(place->resolved + length, '/') &&
            !path_within(place->resolved, "/proc") && !path_within(place->resolved, "/dev");
-}
-
-static bool is_known(struct watch *watch, const struct act *act, uint64_t path, uint64_t *value,
-                     uint64_t **where)
-{
-    char raw[256];
-    bool cut;
-    *where = NULL;
-    if (!memory_string(act, path, raw, sizeof raw, &cut) || cut || !path_is_normal(raw))
-        return false;
-    *where = slot(watch, raw, value);
-    return **where == *value;
 }
 
 struct answer watch_open(struct watch *watch, const struct act *act, int dirfd, uint64_t path,
@@ -59,10 +48,15 @@ struct answer watch_open(struct watch *watch, const struct act *act, int dirfd, 
     bool tmpfile = (flags & O_TMPFILE) == O_TMPFILE;
     bool writes = (flags & (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)) && !(flags & O_PATH);
     bool follow = !(flags & O_NOFOLLOW) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL);
+    static char raw[PATH_BYTES];
+    bool readable = place_read(act, path, raw);
     uint64_t value = 0, *where = NULL;
-    if (!writes && is_known(watch, act, path, &value, &where))
-        return GO_ON;
-    place_find(watch, act, dirfd, path, follow, &place);
+    if (!writes && readable && path_is_normal(raw)) {
+        where = slot(watch, raw, &value);
+        if (*where == value)
+            return GO_ON;
+    }
+    place_resolve(watch, act, dirfd, readable ? raw : NULL, follow, &place);
     bool sensitive = place_is_sensitive(watch, &place);
     if (sensitive)
         tell(watch, act, EVENT_SENSITIVE, writes ? "open_write" : "open", &place, -1);

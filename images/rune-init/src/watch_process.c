@@ -128,19 +128,36 @@ static const char *denied_name(int call)
     }
 }
 
+// Which argument of a refused call is a path worth telling; -1: none.
+static int path_argument(int call)
+{
+    switch (call) {
+    case SYS_mount:
+    case SYS_mknodat:
+        return 1;
+#ifdef __x86_64__
+    case SYS_mknod:
+#endif
+    case SYS_umount2:
+    case SYS_chroot:
+    case SYS_pivot_root:
+        return 0;
+    default:
+        return -1;
+    }
+}
+
 // Whatever was handed over and is not allowed by a case of its own is refused.
 struct answer watch_denied(struct watch *watch, const struct act *act)
 {
     static struct event event;
     const struct denied_call *found = denied_find(act->call);
-    int at = act->call == SYS_mount ? 1 : act->call == SYS_mknodat ? 1 : 0;
+    int at = path_argument(act->call);
     char text[256];
-    bool cut, names_path = act->call == SYS_mount || act->call == SYS_umount2 ||
-                           act->call == SYS_chroot || act->call == SYS_mknodat ||
-                           act->call == SYS_pivot_root;
+    bool cut;
     event_begin(&event, EVENT_DENIED);
     json_text(&event.json, "op", denied_name(act->call));
-    if (names_path && memory_string(act, act->args[at], text, sizeof text, &cut))
+    if (at >= 0 && memory_string(act, act->args[at], text, sizeof text, &cut))
         event_text(&event, "target", text);
     else
         json_int(&event.json, "target", (int64_t)act->args[0]);

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Unit tests and fuzzing of what reads foreign bytes, natively, under the sanitizers.
+#   sh images/rune-init/test.sh [ROUNDS]
+# With clang: FUZZ=1 runs libFuzzer for 60 s instead of the rounds.
+set -eu
+cd "$(dirname "$0")"
+rounds=${1:-300000}
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+flags="-std=gnu11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all"
+tested="src/cgroup.c src/descend.c src/events.c src/files.c src/filter.c src/frame.c src/glob.c src/job.c src/json.c src/mounts.c src/path.c src/sha256.c src/text.c"
+
+# shellcheck disable=SC2086
+${CC:-gcc} $flags -o "$out/unit" tests/main.c tests/test_*.c $tested
+"$out/unit"
+if [ "${FUZZ:-}" = 1 ]; then
+    # shellcheck disable=SC2086
+    clang $flags -fsanitize=fuzzer -DLIBFUZZER -o "$out/fuzz" tests/fuzz.c $tested
+    "$out/fuzz" -max_total_time=60 -max_len=4096
+else
+    # shellcheck disable=SC2086
+    ${CC:-gcc} $flags -o "$out/fuzz" tests/fuzz.c $tested
+    "$out/fuzz" "$rounds"
+fi
