@@ -72,7 +72,7 @@ void command_find(const char *name, int functions, const char *path, struct comm
         out->kind = COMMAND_SPECIAL;
         return;
     }
-    if (functions && (out->function = function_find(name))) {
+    if (functions && (out->function = find_function(name))) {
         out->kind = COMMAND_FUNCTION;
         return;
     }

@@ -6,7 +6,7 @@
 static struct node *parse_subshell(struct parser *p) {
     struct node *n = parser_node(p, NODE_SUBSHELL);
     skip_token(p);
-    n->first = parse_list_required(p);
+    n->first = parse_commands_required(p);
     if (!p->failed && peek_token(p) != TOK_RPAREN) unexpected(p, ")");
     skip_token(p);
     return n;
@@ -15,7 +15,7 @@ static struct node *parse_subshell(struct parser *p) {
 static struct node *parse_group(struct parser *p) {
     struct node *n = parser_node(p, NODE_GROUP);
     skip_token(p);
-    n->first = parse_list_required(p);
+    n->first = parse_commands_required(p);
     expect_reserved(p, "}");
     return n;
 }
@@ -26,15 +26,15 @@ static struct node *parse_if(struct parser *p) {
     do {
         struct node *n = parser_node(p, NODE_IF);
         skip_token(p);
-        n->first = parse_list_required(p);
+        n->first = parse_commands_required(p);
         expect_reserved(p, "then");
-        n->second = parse_list_required(p);
+        n->second = parse_commands_required(p);
         *at = n;
         at = &n->third;
     } while (!p->failed && at_reserved(p, "elif"));
     if (!p->failed && at_reserved(p, "else")) {
         skip_token(p);
-        *at = parse_list_required(p);
+        *at = parse_commands_required(p);
     }
     expect_reserved(p, "fi");
     return first;
@@ -42,7 +42,7 @@ static struct node *parse_if(struct parser *p) {
 
 static struct node *parse_do_group(struct parser *p) {
     expect_reserved(p, "do");
-    struct node *body = p->failed ? NULL : parse_list_required(p);
+    struct node *body = p->failed ? NULL : parse_commands_required(p);
     expect_reserved(p, "done");
     return body;
 }
@@ -50,7 +50,7 @@ static struct node *parse_do_group(struct parser *p) {
 static struct node *parse_loop(struct parser *p, enum node_kind kind) {
     struct node *n = parser_node(p, kind);
     skip_token(p);
-    n->first = parse_list_required(p);
+    n->first = parse_commands_required(p);
     if (!p->failed) n->second = parse_do_group(p);
     return n;
 }
@@ -68,7 +68,7 @@ static struct node *parse_for(struct parser *p) {
     if (peek_token(p) == TOK_SEMI) {
         skip_token(p);
     } else {
-        skip_newlines(p);
+        skip_linebreaks(p);
         if (at_reserved(p, "in")) {
             n->has_list = 1;
             skip_token(p);
@@ -81,7 +81,7 @@ static struct node *parse_for(struct parser *p) {
             skip_token(p);
         }
     }
-    skip_newlines(p);
+    skip_linebreaks(p);
     peek_command_token(p);
     n->second = parse_do_group(p);
     return n;
@@ -106,7 +106,7 @@ static struct case_item *parse_case_item(struct parser *p) {
         return NULL;
     }
     skip_token(p);
-    item->body = parse_list(p);
+    item->body = parse_commands(p);
     return item;
 }
 
@@ -118,9 +118,9 @@ static struct node *parse_case(struct parser *p) {
         return NULL;
     }
     n->words = parser_word(p);
-    skip_newlines(p);
+    skip_linebreaks(p);
     expect_reserved(p, "in");
-    skip_newlines(p);
+    skip_linebreaks(p);
     struct case_item **end = &n->items;
     while (!p->failed && !at_reserved(p, "esac")) {
         struct case_item *item = parse_case_item(p);
@@ -131,7 +131,7 @@ static struct node *parse_case(struct parser *p) {
         if (t != TOK_DSEMI && t != TOK_SEMI_AND) break;
         item->fall = t == TOK_SEMI_AND;
         skip_token(p);
-        skip_newlines(p);
+        skip_linebreaks(p);
     }
     expect_reserved(p, "esac");
     return n;

@@ -8,7 +8,7 @@
 static struct function *functions;
 static struct alias *aliases;
 
-struct function *function_find(const char *name) {
+struct function *find_function(const char *name) {
     for (struct function *f = functions; f; f = f->next) {
         if (strcmp(f->name, name) == 0) return f;
     }
@@ -16,7 +16,7 @@ struct function *function_find(const char *name) {
 }
 
 void function_set(const char *name, struct arena *arena, struct node *body) {
-    struct function *f = function_find(name);
+    struct function *f = find_function(name);
     arena->references++;
     if (f) {
         arena_drop(f->arena);

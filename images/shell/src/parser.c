@@ -33,7 +33,7 @@ enum token peek_token(struct parser *p) {
 
 void skip_token(struct parser *p) { p->have_token = 0; }
 
-void skip_newlines(struct parser *p) {
+void skip_linebreaks(struct parser *p) {
     while (peek_token(p) == TOK_NEWLINE) skip_token(p);
 }
 
@@ -80,7 +80,7 @@ enum token peek_command_token(struct parser *p) {
 
 /* Skips newlines where a command follows; an alias there may begin with more of them. */
 static void skip_to_command(struct parser *p) {
-    while (peek_command_token(p) == TOK_NEWLINE) skip_newlines(p);
+    while (peek_command_token(p) == TOK_NEWLINE) skip_linebreaks(p);
 }
 
 void unexpected(struct parser *p, const char *expected) {
@@ -189,7 +189,7 @@ static struct node *parse_function(struct parser *p, struct node *n) {
         syntax_error(p, "Bad function name");
         return NULL;
     }
-    skip_newlines(p);
+    skip_linebreaks(p);
     n->kind = NODE_FUNCTION;
     n->name = name;
     n->words = NULL;
@@ -319,22 +319,22 @@ static void append(struct parser *p, struct node *list, struct node ***end, stru
 }
 
 /* Commands up to a closing word or parenthesis; NULL if there are none. */
-struct node *parse_list(struct parser *p) {
+struct node *parse_commands(struct parser *p) {
     struct node *list = parser_node(p, NODE_SEQUENCE), **end = &list->first;
-    skip_newlines(p);
+    skip_linebreaks(p);
     while (!p->failed && !ends_list(p)) {
         append(p, list, &end, parse_and_or(p));
         enum token t = peek_token(p);
         if (t != TOK_SEMI && t != TOK_AMP && t != TOK_NEWLINE) break;
         skip_token(p);
-        skip_newlines(p);
+        skip_linebreaks(p);
     }
     if (p->failed || !list->first) return NULL;
     return list->first->next ? list : list->first;
 }
 
-struct node *parse_list_required(struct parser *p) {
-    struct node *n = parse_list(p);
+struct node *parse_commands_required(struct parser *p) {
+    struct node *n = parse_commands(p);
     if (!n && !p->failed) unexpected(p, NULL);
     return n;
 }
@@ -373,7 +373,7 @@ struct node *parse_substitution(struct parser *p) {
     p->heredoc_count = p->heredoc_cap = 0;
     p->have_token = 0;
     if (++p->depth > PARSE_DEPTH_MAX) syntax_error(p, "nested too deeply");
-    struct node *n = parse_list(p);
+    struct node *n = parse_commands(p);
     enum token close = p->closes_at_end ? TOK_END : TOK_RPAREN;
     if (!p->failed && peek_token(p) != close) unexpected(p, p->closes_at_end ? NULL : ")");
     p->depth--;

@@ -111,7 +111,7 @@ struct function {
     struct node *body;
     char name[];
 };
-struct function *function_find(const char *name);
+struct function *find_function(const char *name);
 void function_set(const char *name, struct arena *arena, struct node *body);
 int function_unset(const char *name);
 struct alias {

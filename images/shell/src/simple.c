@@ -153,7 +153,7 @@ static int run_nameless(const struct node *n, char **argv) {
 
 /* Steps over "command" and its -p. Leaves it in place if it is to print (-v, -V). */
 static char **strip_command(char **argv, int *stripped, const char **path) {
-    while (argv[0] && strcmp(argv[0], "command") == 0 && !function_find("command")) {
+    while (argv[0] && strcmp(argv[0], "command") == 0 && !find_function("command")) {
         char **next = argv + 1;
         const char *where = NULL;
         for (; *next && **next == '-' && (*next)[1]; next++) {
