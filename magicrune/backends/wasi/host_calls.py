@@ -10,7 +10,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from magicrune.backends.wasi.lookup import Refused
-from magicrune.backends.wasi.process import CATCH, DEFAULT, SIGKILL, Process, Start
+from magicrune.backends.wasi.process import Process, Start
+from magicrune.backends.wasi.signals import CATCH, DEFAULT, SIGKILL, SIGNAL_MAX
 from magicrune.backends.wasi.wasi_abi import Errno, ProcessEnded, WasiError
 from magicrune.observation import EventKind
 
@@ -94,7 +95,7 @@ def proc_wait(process: Process, memory: LinearMemory, args: list[int]) -> int:
 
 def proc_kill(process: Process, _memory: LinearMemory, args: list[int]) -> int:
     pid, number = _signed(args[0]), args[1]
-    if number > 64:
+    if number > SIGNAL_MAX:
         raise WasiError(Errno.INVAL)
     alive = process.job.alive()
     targets = [p for p in alive if p.pid == pid] if pid > 0 else alive
@@ -135,7 +136,7 @@ def proc_cpu_ms(process: Process, _memory: LinearMemory, args: list[int]) -> int
 
 def sig_action(process: Process, _memory: LinearMemory, args: list[int]) -> int:
     number, action = args
-    if not 0 < number <= 64 or action > CATCH or number == SIGKILL:
+    if not 0 < number <= SIGNAL_MAX or action > CATCH or number == SIGKILL:
         raise WasiError(Errno.INVAL)
     previous = process.actions.get(number, DEFAULT)
     process.actions[number] = action

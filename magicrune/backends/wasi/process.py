@@ -13,6 +13,16 @@ import wasmtime
 from magicrune.backends.wasi import wasi_abi
 from magicrune.backends.wasi.binding import current
 from magicrune.backends.wasi.linear import LinearMemory
+from magicrune.backends.wasi.signals import (
+    CATCH,
+    DEFAULT,
+    IGNORE,
+    IGNORED_BY_DEFAULT,
+    SIGKILL,
+    SIGNAL_MAX,
+    STOPPING,
+    fault_of,
+)
 from magicrune.backends.wasi.wasi_abi import Errno, ProcessEnded, WasiError
 from magicrune.observation import EventKind
 
@@ -21,25 +31,6 @@ if TYPE_CHECKING:
     from magicrune.backends.wasi.job import Job
     from magicrune.backends.wasi.programs import Program
     from magicrune.backends.wasi.vfs import Vfs
-
-SIGINT, SIGABRT, SIGFPE, SIGKILL, SIGSEGV, SIGTERM = 2, 6, 8, 9, 11, 15
-_SIGNAL_MAX = 64
-_IGNORED_BY_DEFAULT = frozenset({17, 18, 23, 28})  # CHLD CONT URG WINCH, as on Linux
-_STOPPING = frozenset({19, 20, 21, 22})  # STOP TSTP TTIN TTOU
-DEFAULT, IGNORE, CATCH = 0, 1, 2  # host.h: MR_SIG_*
-
-_TRAPS = {
-    # The signal that the same fault would bring on Linux, so that a shell's $? agrees.
-    wasmtime.TrapCode.STACK_OVERFLOW: (SIGSEGV, "stack overflow"),
-    wasmtime.TrapCode.MEMORY_OUT_OF_BOUNDS: (SIGSEGV, "memory access out of bounds"),
-    wasmtime.TrapCode.TABLE_OUT_OF_BOUNDS: (SIGSEGV, "table access out of bounds"),
-    wasmtime.TrapCode.INDIRECT_CALL_TO_NULL: (SIGSEGV, "indirect call to null"),
-    wasmtime.TrapCode.BAD_SIGNATURE: (SIGSEGV, "indirect call of another type"),
-    wasmtime.TrapCode.INTEGER_OVERFLOW: (SIGFPE, "integer overflow"),
-    wasmtime.TrapCode.INTEGER_DIVISION_BY_ZERO: (SIGFPE, "integer division by zero"),
-    wasmtime.TrapCode.BAD_CONVERSION_TO_INTEGER: (SIGFPE, "bad conversion to integer"),
-    wasmtime.TrapCode.UNREACHABLE: (SIGABRT, "unreachable code (abort)"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +215,7 @@ class Process:
             self._trapped(error)
 
     def _trapped(self, error: Exception) -> None:
-        code: Any = getattr(error, "trap_code", None)
-        self.killed_by, reason = _TRAPS.get(code, (SIGABRT, "fault"))
+        self.killed_by, reason = fault_of(error)
         self.record(EventKind.TRAP, reason=reason, program=self.name())
         self.say(f"wasm trap: {reason}")
         self.status = 128 + self.killed_by
@@ -308,7 +298,7 @@ class Process:
         return self.job.is_sensitive(path)
 
     def raise_signal(self, number: int) -> None:
-        if not 0 < number <= _SIGNAL_MAX:
+        if not 0 < number <= SIGNAL_MAX:
             raise WasiError(Errno.INVAL)
         self.receive(number)
         if self.killed_by is not None:
@@ -319,9 +309,9 @@ class Process:
         action = DEFAULT if number == SIGKILL else self.actions.get(number, DEFAULT)
         if action == CATCH:
             self.pending.append(number)
-        elif action == IGNORE or (action == DEFAULT and number in _IGNORED_BY_DEFAULT):
+        elif action == IGNORE or (action == DEFAULT and number in IGNORED_BY_DEFAULT):
             return
-        elif number in _STOPPING:
+        elif number in STOPPING:
             raise WasiError(Errno.NOTSUP)  # job control: not in this lane
         else:
             self.killed_by = number

@@ -50,8 +50,8 @@ class _Prisoner:
 
     image: tuple[int, int] | None = None
 
-    def __init__(self, *, memory: int = _GRANTED) -> None:
-        self.left = memory
+    def __init__(self) -> None:
+        self.left = _GRANTED
         self.refused = 0
         self.ticks = 0
         self.job = self
