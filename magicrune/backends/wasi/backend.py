@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from magicrune.backends.base import Probe
 from magicrune.backends.wasi.artifacts import collect_artifacts
-from magicrune.backends.wasi.enforcement import read_controls
+from magicrune.backends.wasi.enforcement import count_foreign_variables, read_controls
 from magicrune.backends.wasi.fdtable import FdTable
 from magicrune.backends.wasi.job import Job
 from magicrune.backends.wasi.lane import Lane, shared_lane
@@ -25,8 +25,8 @@ from magicrune.pathrule import compile_globs
 from magicrune.spec import ContainerSpec
 
 _GRACE_S = 10.0
-"""How long after its deadline a job may take to unwind before we call it our failure. The
-longest that a module cannot be interrupted is one bulk memory instruction (about 1 s)."""
+"""How long after its deadline a job may take to unwind before we call it our failure. What
+cannot be interrupted is one bulk memory instruction: enforcement.OVERRUN_MS has figures."""
 
 
 class WasiBackend:
@@ -63,7 +63,10 @@ class WasiBackend:
         ended = time.perf_counter()
         if job.failure is not None:
             _raise(job.failure)
-        return self._observe(job, proof, program.digest, (started, prepared, ended))
+        try:
+            return self._observe(job, proof, program.digest, (started, prepared, ended))
+        finally:
+            job.vfs.discard()
 
     def _observe(
         self, job: Job, proof: Proof, digest: str, clock: tuple[float, float, float]
@@ -90,7 +93,7 @@ class WasiBackend:
             artifacts=artifacts,
             artifacts_skipped=skipped,
             usage=Usage(
-                wall_ms=round((ended - prepared) * 1000, 3),
+                wall_ms=round(job.wall_ms(), 3),
                 cpu_ms=round(job.cpu_done_ns / 1e6, 3),
                 memory_peak_bytes=job.memory_peak,
                 processes=job.process_count,
@@ -123,14 +126,11 @@ def _furnish(job: Job, lane: Lane, program: Program) -> Process:
     fds = FdTable(limits.open_files, job.hit)
     for handle in (InputStream(spec.stdin), job.stdout, job.stderr):
         fds.insert(handle)
-    start = Start(
-        program,
-        [word.encode() for word in spec.argv],
-        [f"{name}={value}".encode() for name, value in spec.env],
-        spec.cwd.encode(),
-    )
+    env = [f"{name}={value}".encode() for name, value in spec.env]
+    start = Start(program, [word.encode() for word in spec.argv], env, spec.cwd.encode())
     main = Process(job, job.next_pid(), 1, fds, start)
     fds.keep_standard(lane.programs.preopens(main, start))
+    job.foreign_variables = count_foreign_variables(main.env, env)
     return main
 
 

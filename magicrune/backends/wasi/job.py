@@ -71,8 +71,10 @@ class Job:
         self.limits_hit: list[str] = []
         self.started_ns = 0
         self.deadline_ns = 0
-        self.excused_ns = 0
-        """Wall time that clock_stopped() took out."""
+        self._excused_ns = 0
+        self._ended_ns = 0
+        self.foreign_variables = 0
+        """Variables of the executor that its first process was given; see enforcement.py."""
         self.vfs: Vfs  # these three are set by backend.py: they charge this job
         self.stdout: OutputStream
         self.stderr: OutputStream
@@ -129,9 +131,13 @@ class Job:
         finally:
             stopped_ns = time.monotonic_ns() - before_ns
             self.deadline_ns = deadline_ns + stopped_ns
-            self.excused_ns += stopped_ns
+            self._excused_ns += stopped_ns
             if process is not None:
                 process.excuse_cpu(time.thread_time_ns() - cpu_ns)
+
+    def wall_ms(self) -> float:
+        """How long the ended job took, without what clock_stopped() took out."""
+        return (self._ended_ns - self.started_ns - self._excused_ns) / 1e6
 
     def output_bytes(self) -> int:
         """What the job wrote to stdout and stderr, as far as it was kept."""
@@ -236,6 +242,7 @@ class Job:
                 del self.processes[child.pid]
         if not self.alive():
             self.running = None
+            self._ended_ns = time.monotonic_ns()
             self.ended.set()
             return
         self._hand_over(process)

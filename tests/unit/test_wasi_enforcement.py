@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from magicrune.backends.wasi import backend
+from magicrune.backends.wasi.enforcement import count_foreign_variables
+from tests.conftest import RunJob
+
+
+def test_variables_of_the_executor_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAGICRUNE_TEST_SECRET", "swordfish")
+    spec = [b"GIVEN=1"]
+    assert count_foreign_variables([b"GIVEN=1"], spec) == 0
+    assert count_foreign_variables([b"GIVEN=1", b"MAGICRUNE_TEST_SECRET=swordfish"], spec) == 1
+
+
+def test_a_variable_that_the_spec_gives_too_is_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHARED", "same")
+    assert count_foreign_variables([b"SHARED=same"], [b"SHARED=same"]) == 0
+
+
+def test_identity_is_read_back(run_job: RunJob, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reading() -> tuple[str, bool]:
+        (found,) = [r for r in run_job("true").enforcement if r.control == "host_identity"]
+        return found.measured, found.held
+
+    assert reading()[1]
+    monkeypatch.setattr(backend, "count_foreign_variables", lambda _given, _spec: 2)
+    assert "2 of the executor's" in reading()[0]
+    assert not reading()[1]
+
+
+def test_our_own_compiling_is_not_the_jobs_time(
+    run_job: RunJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+
+    from magicrune.backends.wasi.lane import Lane
+
+    def slow(_lane: Lane) -> None:
+        time.sleep(1.0)
+
+    monkeypatch.setattr(Lane, "python", slow)
+    seen = run_job("python3 -c 1", wall_ms=900)
+    assert seen.exit_code == 127
+    assert seen.usage.wall_ms < 900
+    assert all(reading.held for reading in seen.enforcement)
