@@ -19,7 +19,7 @@ KEPT: dict[EventKind, int] = {
     EventKind.TRAP: 50,
 }
 """How many different events of a kind are kept; all are counted. Enough to show a pattern,
-small enough (about 200 KB in all) to travel in a result."""
+few enough (1350 in all, each text at most _TEXT_MAX) to bound what a job can make us hold."""
 
 _TEXT_MAX = 1024
 
