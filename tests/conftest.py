@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -9,6 +11,16 @@ import pytest
 
 from magicrune.observation import Observation
 from magicrune.spec import FIXED_ENV, ContainerSpec, FileInput, Limits, Mount
+
+
+def need(module: str) -> None:
+    """Skips a test whose optional package is absent; where CI is set, fails it instead."""
+    if importlib.util.find_spec(module) is None:
+        absent = f"{module} is not installed"
+        if os.environ.get("CI"):
+            pytest.fail(absent)
+        pytest.skip(absent)
+
 
 RunJob = Callable[..., Observation]
 

