@@ -39,14 +39,27 @@ static void fold_line(struct out *out, const char *p, size_t n, size_t width, in
     out_put(out, p + start, n - start);
 }
 
+struct fold {
+    size_t width;
+    int bytes, spaces;
+    struct out out;
+};
+
+static void put_folded(void *context, const char *line, size_t n, int ended) {
+    struct fold *f = context;
+    fold_line(&f->out, line, n, f->width, f->bytes, f->spaces);
+    if (ended) out_byte(&f->out, '\n');
+}
+
 int tool_fold(int argc, char **argv) {
     static const struct longopt longs[] = {{"bytes", 0, 'b'}, {"spaces", 0, 's'}, {"width", 1, 'w'}, {0}};
     struct opts o = opts_start(argc, argv);
     int64_t width = 80;
-    int c, bytes = 0, spaces = 0, status = 0;
+    struct fold f = {0};
+    int c;
     while ((c = opts_next(&o, "bsw:0123456789", longs)) != OPT_END) switch (c) {
-        case 'b': bytes = 1; break;
-        case 's': spaces = 1; break;
+        case 'b': f.bytes = 1; break;
+        case 's': f.spaces = 1; break;
         case 'w':
             if (size_parse(o.arg, &width) || width < 1) tool_die(1, "invalid number of columns: '%s'", o.arg);
             break;
@@ -56,25 +69,9 @@ int tool_fold(int argc, char **argv) {
             width = c - '0';
             while (*o.cluster >= '0' && *o.cluster <= '9') width = width * 10 + (*o.cluster++ - '0');
         }
-    struct out out;
-    out_start(&out, STDOUT_FILENO, 1);
-    for (int i = 1; i <= o.operands || (i == 1 && !o.operands); i++) {
-        const char *name = o.operands ? argv[i] : "-";
-        struct reader r;
-        char *line;
-        size_t n;
-        if (reader_open(&r, name, '\n')) {
-            status = 1;
-            continue;
-        }
-        while ((n = reader_line(&r, &line)) > 0) {
-            int ended = line[n - 1] == '\n';
-            fold_line(&out, line, n - (size_t)ended, (size_t)width, bytes, spaces);
-            if (ended) out_byte(&out, '\n');
-        }
-        if (reader_close(&r, name)) status = 1;
-    }
-    return out_end(&out, status);
+    f.width = (size_t)width;
+    out_start(&f.out, STDOUT_FILENO, 1);
+    return out_end(&f.out, lines_each(&o, put_folded, &f));
 }
 
 struct tabs {
@@ -151,41 +148,36 @@ static void unexpand_line(struct out *out, const struct tabs *t, const char *p, 
     }
 }
 
+struct expand {
+    struct tabs tabs;
+    int un, initial, all;
+    struct out out;
+};
+
+static void put_expanded(void *context, const char *line, size_t n, int ended) {
+    struct expand *e = context;
+    if (e->un) unexpand_line(&e->out, &e->tabs, line, n, e->all);
+    else expand_line(&e->out, &e->tabs, line, n, e->initial);
+    if (ended) out_byte(&e->out, '\n');
+}
+
 static int expand_main(int argc, char **argv, int un) {
     static const struct longopt longs[] = {{"initial", 0, 'i'}, {"tabs", 1, 't'}, {"all", 0, 'a'}, {"first-only", 0, 'F'}, {0}};
     struct opts o = opts_start(argc, argv);
-    struct tabs t = {.step = 8};
-    struct out out;
-    int c, initial = 0, all = 0, status = 0;
+    struct expand e = {.tabs = {.step = 8}, .un = un};
+    int c;
     while ((c = opts_next(&o, un ? "at:" : "it:", longs)) != OPT_END) switch (c) {
-        case 'i': initial = 1; break;
-        case 'a': all = 1; break;
-        case 'F': all = 0; break;
+        case 'i': e.initial = 1; break;
+        case 'a': e.all = 1; break;
+        case 'F': e.all = 0; break;
         case 't':
-            tabs_parse(&t, o.arg);
-            all = 1;
+            tabs_parse(&e.tabs, o.arg);
+            e.all = 1;
             break;
         default: return c == OPT_HELP ? 0 : 1;
         }
-    out_start(&out, STDOUT_FILENO, 1);
-    for (int i = 1; i <= o.operands || (i == 1 && !o.operands); i++) {
-        const char *name = o.operands ? argv[i] : "-";
-        struct reader r;
-        char *line;
-        size_t n;
-        if (reader_open(&r, name, '\n')) {
-            status = 1;
-            continue;
-        }
-        while ((n = reader_line(&r, &line)) > 0) {
-            int ended = line[n - 1] == '\n';
-            if (un) unexpand_line(&out, &t, line, n - (size_t)ended, all);
-            else expand_line(&out, &t, line, n - (size_t)ended, initial);
-            if (ended) out_byte(&out, '\n');
-        }
-        if (reader_close(&r, name)) status = 1;
-    }
-    return out_end(&out, status);
+    out_start(&e.out, STDOUT_FILENO, 1);
+    return out_end(&e.out, lines_each(&o, put_expanded, &e));
 }
 
 int tool_expand(int argc, char **argv) { return expand_main(argc, argv, 0); }

@@ -104,6 +104,26 @@ int reader_close(struct reader *r, const char *name) {
     return -1;
 }
 
+int lines_each(const struct opts *o, line_fn *put, void *context) {
+    int status = 0;
+    for (int i = 1; i <= o->operands || (i == 1 && !o->operands); i++) {
+        const char *name = o->operands ? o->argv[i] : "-";
+        struct reader r;
+        char *line;
+        size_t n;
+        if (reader_open(&r, name, '\n')) {
+            status = 1;
+            continue;
+        }
+        while ((n = reader_line(&r, &line)) > 0) {
+            int ended = line[n - 1] == '\n';
+            put(context, line, n - (size_t)ended, ended);
+        }
+        if (reader_close(&r, name)) status = 1;
+    }
+    return status;
+}
+
 static struct out *live; /* the one on stdout, while it is open */
 
 void out_flush_live(void) {

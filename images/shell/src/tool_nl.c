@@ -50,7 +50,9 @@ static int numbered(struct nl *nl, const char *line, size_t n) {
     return 1;
 }
 
-static void put_line(struct nl *nl, const char *line, size_t n) {
+static void put_line(void *context, const char *line, size_t n, int ended) {
+    struct nl *nl = context;
+    (void)ended; /* a last line without one gets its newline, as GNU nl does */
     int section = section_start(nl, line, n);
     if (section >= 0) {
         nl->now = section;
@@ -77,7 +79,7 @@ int tool_nl(int argc, char **argv) {
     struct nl nl = {.section = {{'n', NULL}, {'t', NULL}, {'n', NULL}}, .now = BODY, .width = 6, .join_blank = 1, .start = 1,
                     .step = 1, .format = 'r', .separator = "\t", .delim = {'\\', ':'}};
     struct opts o = opts_start(argc, argv);
-    int c, status = 0;
+    int c;
     while ((c = opts_next(&o, "b:d:f:h:i:l:n:ps:v:w:", longs)) != OPT_END) switch (c) {
         case 'b': style_parse(&nl, BODY, o.arg); break;
         case 'h': style_parse(&nl, HEADER, o.arg); break;
@@ -100,17 +102,5 @@ int tool_nl(int argc, char **argv) {
         }
     nl.number = nl.start;
     out_start(&nl.out, STDOUT_FILENO, 1);
-    for (int i = 1; i <= o.operands || (i == 1 && !o.operands); i++) {
-        const char *name = o.operands ? argv[i] : "-";
-        struct reader r;
-        char *line;
-        size_t n;
-        if (reader_open(&r, name, '\n')) {
-            status = 1;
-            continue;
-        }
-        while ((n = reader_line(&r, &line)) > 0) put_line(&nl, line, n - (line[n - 1] == '\n'));
-        if (reader_close(&r, name)) status = 1;
-    }
-    return out_end(&nl.out, status);
+    return out_end(&nl.out, lines_each(&o, put_line, &nl));
 }

@@ -6,36 +6,31 @@
 
 #include "tool_text.h"
 
+struct rev {
+    int utf8;
+    struct out out;
+};
+
+static void rev_line(void *context, const char *line, size_t n, int ended) {
+    struct rev *rev = context;
+    for (size_t end = n; end > 0;) {
+        size_t start = end - 1;
+        while (rev->utf8 && start > 0 && end - start < 4 && ((unsigned char)line[start] & 0xC0) == 0x80) start--;
+        uint32_t code;
+        if (rev->utf8 && utf8_decode(line + start, end - start, &code) != (int)(end - start)) start = end - 1;
+        out_put(&rev->out, line + start, end - start);
+        end = start;
+    }
+    if (ended) out_byte(&rev->out, '\n');
+}
+
 int tool_rev(int argc, char **argv) {
     struct opts o = opts_start(argc, argv);
-    struct out out;
-    int c, status = 0, utf8 = text_is_utf8();
+    struct rev rev = {.utf8 = text_is_utf8()};
+    int c;
     while ((c = opts_next(&o, "", NULL)) != OPT_END) return c == OPT_HELP ? 0 : 1;
-    out_start(&out, STDOUT_FILENO, 1);
-    for (int i = 1; i <= o.operands || (i == 1 && !o.operands); i++) {
-        const char *name = o.operands ? argv[i] : "-";
-        struct reader r;
-        char *line;
-        size_t n;
-        if (reader_open(&r, name, '\n')) {
-            status = 1;
-            continue;
-        }
-        while ((n = reader_line(&r, &line)) > 0) {
-            int ended = line[n - 1] == '\n';
-            for (size_t end = n - (size_t)ended; end > 0;) {
-                size_t start = end - 1;
-                while (utf8 && start > 0 && end - start < 4 && ((unsigned char)line[start] & 0xC0) == 0x80) start--;
-                uint32_t code;
-                if (utf8 && utf8_decode(line + start, end - start, &code) != (int)(end - start)) start = end - 1;
-                out_put(&out, line + start, end - start);
-                end = start;
-            }
-            if (ended) out_byte(&out, '\n');
-        }
-        if (reader_close(&r, name)) status = 1;
-    }
-    return out_end(&out, status);
+    out_start(&rev.out, STDOUT_FILENO, 1);
+    return out_end(&rev.out, lines_each(&o, rev_line, &rev));
 }
 
 struct tac {

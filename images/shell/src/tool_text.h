@@ -61,6 +61,10 @@ int reader_open(struct reader *r, const char *name, char delim);
 size_t reader_line(struct reader *r, char **line);
 /* Frees, and closes the descriptor. Returns -1, with a message, if a read had failed. */
 int reader_close(struct reader *r, const char *name);
+/* Gives put() each line of the operands (of stdin where there are none), without its newline;
+ * `ended` tells whether it had one. 0, or 1 after a message where a file could not be read. */
+typedef void line_fn(void *context, const char *line, size_t n, int ended);
+int lines_each(const struct opts *o, line_fn *put, void *context);
 
 /* --- output --- */
 struct out {
