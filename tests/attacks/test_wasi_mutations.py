@@ -12,6 +12,8 @@ import pytest
 import wasmtime
 
 from magicrune.backends.wasi import (
+    binding,
+    engine,
     fdtable,
     handles,
     image,
@@ -154,8 +156,10 @@ def test_proof_finds_modules_that_go_on(
     fresh_lane: lane.Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Without our callback an epoch still traps, but nobody is asked: no limit is looked at.
-    make = fresh_lane.engine.raw
-    monkeypatch.setattr(fresh_lane.engine, "make_store", lambda: wasmtime.Store(make))
+    def bare(made_by: binding.Engine) -> engine.Store:
+        return engine.Store(made_by)
+
+    monkeypatch.setattr(binding.Engine, "make_store", bare)
     with pytest.raises(ControlNotHeld, match="wall"):
         fresh_lane.proof()
 

@@ -62,7 +62,7 @@ def test_a_module_without_data() -> None:
 
 @pytest.fixture
 def cache(tmp_path: Path) -> ModuleCache:
-    return ModuleCache(make_engine(lambda _process: True).raw, tmp_path)
+    return ModuleCache(make_engine(lambda _process: True), tmp_path)
 
 
 def test_a_program_is_compiled_once(cache: ModuleCache, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from magicrune.backends.base import Probe
 from magicrune.backends.wasi.artifacts import collect_artifacts
+from magicrune.backends.wasi.capi import find_library
 from magicrune.backends.wasi.enforcement import count_foreign_variables, read_controls
 from magicrune.backends.wasi.fdtable import FdTable
 from magicrune.backends.wasi.job import Job
@@ -18,7 +19,7 @@ from magicrune.backends.wasi.quota import Quota
 from magicrune.backends.wasi.streams import InputStream, OutputBudget, OutputStream
 from magicrune.backends.wasi.vfs import Vfs
 from magicrune.backends.wasi.wasi_abi import WasiError
-from magicrune.errors import BackendFailed, BackendUnavailable, MagicRuneError
+from magicrune.errors import BackendFailed, BackendUnavailable, MagicRuneError, ProgramInvalid
 from magicrune.locations import cache_dir, shipped
 from magicrune.observation import Ending, Observation, Usage
 from magicrune.pathrule import compile_globs
@@ -36,9 +37,9 @@ class WasiBackend:
 
     def probe(self) -> Probe:
         try:
-            import wasmtime  # noqa: F401
-        except (ImportError, OSError) as error:
-            return Probe(self.name, False, "", str(error), "pip install 'wasmtime>=50,<51'")
+            find_library()
+        except ProgramInvalid as error:
+            return Probe(self.name, False, "", error.message, error.hint)
         if not shipped("sh.wasm").exists():
             return Probe(self.name, False, "", "sh.wasm is missing", "reinstall magicrune")
         return Probe(self.name, True, "wasmtime")

@@ -1,9 +1,7 @@
-"""The C interface of wasmtime where wasmtime-py's own wrappers are too slow or absent.
+"""What the lane makes of wasmtime: an engine with our callbacks, and linkers of host functions.
 
-Measured on the machine this was written on: a host function through `Linker.define_func`
-costs 21 us a call, through the unchecked interface 3 us. Growth of linear memory and the
-epoch callback have no wrapper at all. Everything that touches wasmtime-py's private
-`_ffi` is in this file and in `linear.py`; pyproject.toml pins the major version for it.
+Measured on the machine this was written on: a host function through wasmtime-py's
+`Linker.define_func` costs 21 us a call, through the unchecked C interface 3 us.
 """
 
 from __future__ import annotations
@@ -13,9 +11,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import wasmtime
-from wasmtime import _bindings as ffi
-
+from magicrune.backends.wasi import capi
+from magicrune.backends.wasi.engine import Module, Owned, Prepared, Store, check
 from magicrune.backends.wasi.linear import LinearMemory, MemoryOwner
 
 HostFunction = Callable[[Any, list[int]], int | None]
@@ -24,24 +21,11 @@ HostFunction = Callable[[Any, list[int]], int | None]
 None ends the process: the call does not come back to the module (a trap).
 """
 
-_SLOTS = ctypes.CFUNCTYPE(
-    ctypes.c_size_t,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.POINTER(ctypes.c_uint64),
-    ctypes.c_size_t,
-)
-_EPOCH = ctypes.CFUNCTYPE(
-    ctypes.c_size_t,
-    ctypes.c_void_p,
-    ctypes.c_void_p,
-    ctypes.POINTER(ctypes.c_uint64),
-    ctypes.POINTER(ctypes.c_uint8),
-)
-_FINALIZER = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-_NO_FINALIZER: Any = ctypes.cast(0, _FINALIZER)
 _WIDTH = {"i": 0xFFFF_FFFF, "I": 0xFFFF_FFFF_FFFF_FFFF}
-_TYPES = {"i": wasmtime.ValType.i32, "I": wasmtime.ValType.i64}
+_TYPES = {"i": capi.I32, "I": capi.I64}
+_FEATURES_OFF = ("threads", "memory64", "multi_memory", "gc", "function_references", "exceptions")
+"""Shared, 64-bit and multiple memories would need other accounting; nothing in preview 1
+uses them. GC heaps would not be counted at all."""
 
 _keep: list[Any] = []
 """Callbacks that C holds pointers to; they live as long as the process."""
@@ -60,28 +44,27 @@ def make_engine(tick: Callable[[Any], bool]) -> Engine:
     """An engine whose memories are counted and whose modules are interruptible.
 
     `tick(process)` runs inside a running module at each epoch; False ends the process.
+    Raises ProgramInvalid where wasmtime is missing or another version.
     """
-    config = wasmtime.Config()
-    config.epoch_interruption = True
-    # Shared, 64-bit and multiple memories would need other accounting; nothing in
-    # preview 1 uses them. GC heaps would not be counted at all.
-    config.wasm_threads = False
-    config.wasm_memory64 = False
-    config.wasm_multi_memory = False
-    config.wasm_gc = False
-    config.wasm_function_references = False
-    config.wasm_exceptions = False
-    config.max_wasm_stack = 1 << 20
-    config.memory_init_cow = False  # linear.py maps images itself
-    ffi.wasmtime_config_host_memory_creator_set(config.ptr(), ctypes.byref(_creator))
+    library = capi.load()
+    config = library.wasm_config_new()
+    library.wasmtime_config_epoch_interruption_set(config, True)
+    for feature in _FEATURES_OFF:
+        getattr(library, f"wasmtime_config_wasm_{feature}_set")(config, False)
+    library.wasmtime_config_max_wasm_stack_set(config, 1 << 20)
+    library.wasmtime_config_memory_init_cow_set(config, False)  # linear.py maps images itself
+    library.wasmtime_config_host_memory_creator_set(config, ctypes.byref(_creator))
     return Engine(config, tick)
 
 
-class Engine:
+class Engine(Owned):
     """A wasmtime engine with our epoch callback."""
 
-    def __init__(self, config: wasmtime.Config, tick: Callable[[Any], bool]) -> None:
-        self.raw = wasmtime.Engine(config)
+    __slots__ = ("_on_epoch",)
+
+    def __init__(self, config: int, tick: Callable[[Any], bool]) -> None:
+        library = capi.load()
+        super().__init__(library.wasm_engine_new_with_config(config), library.wasm_engine_delete)
 
         def on_epoch(_context: int, _data: int, delta: Any, kind: Any) -> int:
             try:
@@ -89,56 +72,79 @@ class Engine:
             except BaseException:  # noqa: BLE001 - must not cross the C frames
                 alive = False
             if not alive:
-                error = ffi.wasmtime_error_new(b"ended by magicrune")
-                return ctypes.cast(error, ctypes.c_void_p).value or 0
+                return _error(b"ended by magicrune")
             delta[0] = 1
             kind[0] = 0  # WASMTIME_UPDATE_DEADLINE_CONTINUE
             return 0
 
-        callback = _EPOCH(on_epoch)
-        _keep.append(callback)
-        kind = ffi._wasmtime_store_epoch_deadline_callback.argtypes[1]
-        self._on_epoch: Any = ctypes.cast(callback, kind)  # type: ignore[type-var]
+        self._on_epoch = capi.EPOCH(on_epoch)
+        _keep.append(self._on_epoch)
 
-    def make_store(self) -> wasmtime.Store:
+    def increment_epoch(self) -> None:
+        """A tick: whatever runs asks its callback soon."""
+        capi.load().wasmtime_engine_increment_epoch(self.pointer)
+
+    def make_store(self) -> Store:
         """A store for one process: a single instance, bounded tables, epoch callback on."""
-        store = wasmtime.Store(self.raw)
-        # Memory is limited by its owner; a table element costs 8 bytes outside of it.
-        store.set_limits(table_elements=100_000, instances=1, tables=4, memories=1)
-        ffi.wasmtime_store_epoch_deadline_callback(store.ptr(), self._on_epoch, None, _NO_FINALIZER)
+        library = capi.load()
+        store = Store(self)
+        # Memory is limited by its owner (-1); a table element costs 8 bytes outside of it.
+        # In this order: memory size, table elements, instances, tables, memories.
+        library.wasmtime_store_limiter(store.pointer, -1, 100_000, 1, 4, 1)
+        library.wasmtime_store_epoch_deadline_callback(store.pointer, self._on_epoch, None, None)
         store.set_epoch_deadline(1)
         return store
 
 
-class HostLinker:
+class HostLinker(Owned):
     """A linker that holds host functions of one kind of process."""
 
+    __slots__ = ()
+
     def __init__(self, engine: Engine) -> None:
-        self._linker = wasmtime.Linker(engine.raw)
+        library = capi.load()
+        super().__init__(
+            library.wasmtime_linker_new(engine.pointer), library.wasmtime_linker_delete
+        )
 
     def define(self, module: str, name: str, signature: str, function: HostFunction) -> None:
         """Defines a host function; `signature` is like ``iiI>i`` (i: i32, I: i64)."""
+        library = capi.load()
         params, _, results = signature.partition(">")
-        callback = _SLOTS(_slots_callback(function, [_WIDTH[p] for p in params]))
+        callback = capi.SLOTS(_slots_callback(function, [_WIDTH[p] for p in params]))
         _keep.append(callback)
-        kind = wasmtime.FuncType([_TYPES[p]() for p in params], [_TYPES[r]() for r in results])
-        error = ffi.wasmtime_linker_define_func_unchecked(
-            self._linker.ptr(),
-            ctypes.create_string_buffer(module.encode()),
-            len(module.encode()),
-            ctypes.create_string_buffer(name.encode()),
-            len(name.encode()),
-            kind.ptr(),
-            ctypes.cast(callback, ffi.wasmtime_func_unchecked_callback_t),
-            None,
-            _NO_FINALIZER,
+        kind = library.wasm_functype_new(_types(params), _types(results))
+        space, text = module.encode(), name.encode()
+        error = library.wasmtime_linker_define_func_unchecked(
+            self.pointer, space, len(space), text, len(text), kind, callback, None, None
         )
-        if error:
-            raise wasmtime.WasmtimeError._from_ptr(error)
+        library.wasm_functype_delete(kind)
+        check(error)
 
-    def prepare(self, module: wasmtime.Module) -> wasmtime.InstancePre:
-        """Resolves the module's imports once. Raises WasmtimeError for one we do not have."""
-        return self._linker.instantiate_pre(module)
+    def prepare(self, module: Module) -> Prepared:
+        """Resolves the module's imports once. Raises WasmError for one we do not have."""
+        library = capi.load()
+        out = ctypes.c_void_p()
+        check(
+            library.wasmtime_linker_instantiate_pre(self.pointer, module.pointer, ctypes.byref(out))
+        )
+        assert out.value is not None
+        return Prepared(out.value, library.wasmtime_instance_pre_delete)
+
+
+def _types(letters: str) -> Any:
+    """A vector of value types, which wasm_functype_new takes over."""
+    library = capi.load()
+    each = (ctypes.c_void_p * len(letters))(
+        *(library.wasm_valtype_new(_TYPES[letter]) for letter in letters)
+    )
+    vec = capi.ByteVec()
+    library.wasm_valtype_vec_new(ctypes.byref(vec), len(letters), each)
+    return ctypes.byref(vec)
+
+
+def _error(message: bytes) -> int:
+    return int(capi.load().wasmtime_error_new(message) or 0)
 
 
 def _slots_callback(function: HostFunction, widths: list[int]) -> Callable[..., int]:
@@ -150,12 +156,15 @@ def _slots_callback(function: HostFunction, widths: list[int]) -> Callable[..., 
         except BaseException:  # noqa: BLE001 - must not cross the C frames
             result = None
         if result is None:
-            trap = ffi.wasmtime_trap_new(ctypes.create_string_buffer(b"ended"), 5)
-            return ctypes.cast(trap, ctypes.c_void_p).value or 0
+            return int(capi.load().wasmtime_trap_new(b"ended", 5) or 0)
         slots[0] = result & 0xFFFF_FFFF
         return 0
 
     return callback
+
+
+def _address(callback: Any) -> int | None:
+    return ctypes.cast(callback, ctypes.c_void_p).value
 
 
 def _new_memory(
@@ -167,13 +176,12 @@ def _new_memory(
     except Exception:  # noqa: BLE001 - must not cross the C frames
         memory = None
     if memory is None:
-        error = ffi.wasmtime_error_new(b"memory limit")
-        return ctypes.cast(error, ctypes.c_void_p).value or 0
+        return _error(b"memory limit")
     slot = into[0]
     slot.env = memory.base
-    slot.get_memory = _GET
-    slot.grow_memory = _GROW
-    slot.finalizer = _DROP
+    slot.get_memory = _address(_GET)
+    slot.grow_memory = _address(_GROW)
+    slot.finalizer = _address(_DROP)
     return 0
 
 
@@ -190,19 +198,15 @@ def _grow_memory(base: int, size: int) -> int:
             return 0
     except Exception:  # noqa: BLE001, S110 - must not cross the C frames; refused below
         pass
-    error = ffi.wasmtime_error_new(b"memory limit")
-    return ctypes.cast(error, ctypes.c_void_p).value or 0
+    return _error(b"memory limit")
 
 
 def _drop_memory(base: int) -> None:
     LinearMemory.live[base].unmap()
 
 
-_GET = ffi.wasmtime_memory_get_callback_t(_get_memory)
-_GROW = ffi.wasmtime_memory_grow_callback_t(_grow_memory)
-_DROP = _FINALIZER(_drop_memory)
-_creator = ffi.wasmtime_memory_creator_t(
-    env=None,
-    new_memory=ffi.wasmtime_new_memory_callback_t(_new_memory),
-    finalizer=_NO_FINALIZER,
-)
+_GET = capi.GET_MEMORY(_get_memory)
+_GROW = capi.GROW_MEMORY(_grow_memory)
+_DROP = capi.FINALIZER(_drop_memory)
+_NEW = capi.NEW_MEMORY(_new_memory)
+_creator = capi.MemoryCreator(env=None, new_memory=_address(_NEW), finalizer=None)

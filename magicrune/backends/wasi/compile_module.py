@@ -23,14 +23,13 @@ def main() -> int:
     ):
         resource.setrlimit(limit, (value, value))
     # Only now: nothing of the compiler runs without the limits.
-    import wasmtime
-
     from magicrune.backends.wasi.binding import make_engine
+    from magicrune.backends.wasi.engine import Module, WasmError
 
     engine = make_engine(lambda _process: False)
     try:
-        code = wasmtime.Module(engine.raw, sys.stdin.buffer.read()).serialize()
-    except wasmtime.WasmtimeError as error:
+        code = Module.compile(engine, sys.stdin.buffer.read()).serialize()
+    except WasmError as error:
         print(str(error).partition("\n\nStack backtrace")[0], file=sys.stderr)
         return 3
     sys.stdout.buffer.write(time.process_time_ns().to_bytes(8, "little"))

@@ -40,7 +40,7 @@ class Lane:
         self.engine = make_engine(lambda process: process.job.tick(process))
         self.programs = Programs(self)
         self._shell_path = shell
-        self._modules = ModuleCache(self.engine.raw, cache)
+        self._modules = ModuleCache(self.engine, cache)
         self.image = make_image()
         self._linked: dict[str, Program] = {}
         self._lock = threading.RLock()
@@ -128,7 +128,7 @@ class Lane:
         while True:
             self._tick_wanted.wait()
             pause.wait(TICK_S)
-            self.engine.raw.increment_epoch()
+            self.engine.increment_epoch()
 
 
 def _host_call(function: Callable[[Any, Any, list[int]], int], sign: int) -> HostFunction:

@@ -16,8 +16,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import wasmtime
-
+from magicrune.backends.wasi import capi
+from magicrune.backends.wasi.engine import Module, Owned, WasmError
 from magicrune.errors import BackendFailed, ProgramInvalid
 
 JOB_MODULE_BYTES_MAX = 32 << 20
@@ -31,7 +31,7 @@ _DATA, _DATA_COUNT = 11, 12
 class Compiled:
     """A module ready to be linked, and the image of its initial memory if split off."""
 
-    module: wasmtime.Module
+    module: Module
     image: tuple[int, int] | None
     digest: str
 
@@ -51,11 +51,10 @@ class ModuleCache:
     that nobody else can write to it.
     """
 
-    def __init__(self, engine: wasmtime.Engine, directory: Path) -> None:
+    def __init__(self, engine: Owned, directory: Path) -> None:
         self._engine = engine
         self._directory = directory
-        found = Path(wasmtime.__file__).stat()
-        # Which wasmtime it is: its version costs an import of importlib.metadata (15 ms).
+        found = capi.find_library().stat()  # which wasmtime it is
         self._compiler = f"{found.st_mtime_ns:x}{found.st_size:x}"
 
     def program(self, digest: str, wasm: Path) -> Compiled:
@@ -72,8 +71,8 @@ class ModuleCache:
                 raise ProgramInvalid("is not the pinned program", where=str(wasm))
             stripped, data = split_data(content)
             _write(image, data)
-            _write(code, wasmtime.Module(self._engine, stripped).serialize())
-            module = wasmtime.Module.deserialize_file(self._engine, str(code))
+            _write(code, Module.compile(self._engine, stripped).serialize())
+            module = Module.deserialize_file(self._engine, str(code))
         size = image.stat().st_size
         fd = os.open(image, os.O_RDONLY | os.O_CLOEXEC)
         return Compiled(module, (fd, size) if size else None, digest)
@@ -93,16 +92,16 @@ class ModuleCache:
             compiled, cpu_ns = _compile_apart(content, timeout_s)
             self._make_room()
             _write(code, compiled)
-            module = wasmtime.Module.deserialize(self._engine, compiled)
+            module = Module.deserialize(self._engine, compiled)
         return Compiled(module, None, digest), cpu_ns
 
-    def _load(self, code: Path) -> wasmtime.Module | None:
+    def _load(self, code: Path) -> Module | None:
         """A cached module; None where there is none, or one of another CPU or version."""
         if not code.exists():
             return None
         try:
-            return wasmtime.Module.deserialize_file(self._engine, str(code))
-        except wasmtime.WasmtimeError:
+            return Module.deserialize_file(self._engine, str(code))
+        except WasmError:
             return None
 
     def _name(self, kind: str, digest: str) -> str:

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-import wasmtime
-
 from magicrune.backends.wasi import wasi_abi
 from magicrune.backends.wasi.binding import current
+from magicrune.backends.wasi.engine import PAGE, Instance, Store, Trap, WasmError
 from magicrune.backends.wasi.linear import LinearMemory
 from magicrune.backends.wasi.signals import (
     CATCH,
@@ -73,8 +72,8 @@ class Process:
         self.woken = False
         self.replacement: Start | None = None
         self._cpu_at_turn = 0
-        self._store: wasmtime.Store | None = None
-        self._instance: wasmtime.Instance | None = None
+        self._store: Store | None = None
+        self._instance: Instance | None = None
 
     # -- turn (job.py decides, these keep the books) ----------------------------------------
 
@@ -162,11 +161,11 @@ class Process:
         self.memory = LinearMemory.none()
         try:
             self._instance = start.program.prepared.instantiate(store)
-        except wasmtime.WasmtimeError as error:
+        except WasmError as error:
             if self.status is not None or self.killed_by is not None or self.job.over is not None:
                 raise ProcessEnded from None  # its start function ended it
             raise WasiError(Errno.NOMEM) from error
-        except wasmtime.Trap as trap:  # a start function, or data beyond its memory
+        except Trap as trap:  # a start function, or data beyond its memory
             self._end_by(trap)
             raise ProcessEnded from None
         finally:
@@ -178,30 +177,23 @@ class Process:
 
     def _continue_from(self, parent: Process) -> None:
         assert self._instance is not None
-        assert self._store is not None
-        exports: Any = self._instance.exports(self._store)
         missing = parent.memory.size - self.memory.size
-        if missing > 0 and not _grow(exports["memory"], self._store, missing):
+        if missing > 0 and not self._instance.grow_memory(-(-missing // PAGE)):
             self._drop()
             raise WasiError(Errno.NOMEM)
         self.memory.copy_from(parent.memory)
-        exports["__stack_pointer"].set_value(self._store, parent.stack_pointer())
+        self._instance.set_global("__stack_pointer", parent.stack_pointer())
 
     def stack_pointer(self) -> Any:
         assert self._instance is not None
-        assert self._store is not None
-        exports: Any = self._instance.exports(self._store)
-        return exports["__stack_pointer"].value(self._store)
+        return self._instance.global_value("__stack_pointer")
 
     def _call(self) -> None:
         assert self._instance is not None
-        assert self._store is not None
-        exports: Any = self._instance.exports(self._store)
-        entry = exports[self.start.entry]
         arguments = () if self.start.argument is None else (self.start.argument,)
         try:
-            entry(self._store, *arguments)
-        except (wasmtime.Trap, wasmtime.WasmtimeError) as error:
+            self._instance.call(self.start.entry, *arguments)
+        except (Trap, WasmError) as error:
             self._end_by(error)
         else:
             if self.status is None:
@@ -315,11 +307,3 @@ class Process:
             raise WasiError(Errno.NOTSUP)  # job control: not in this lane
         else:
             self.killed_by = number
-
-
-def _grow(memory: Any, store: wasmtime.Store, missing: int) -> bool:
-    try:
-        memory.grow(store, -(-missing // 65536))
-    except wasmtime.WasmtimeError:
-        return False
-    return True

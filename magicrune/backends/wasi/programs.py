@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import wasmtime
-
 from magicrune.backends.wasi import modules
+from magicrune.backends.wasi.engine import Prepared, WasmError
 from magicrune.backends.wasi.handles import DirectoryHandle
 from magicrune.backends.wasi.image import Image, build_image
 from magicrune.backends.wasi.modules import CompileTimeout, ModuleRefused
@@ -48,7 +47,7 @@ class Program:
 
     kind: str  # shell | python | module
     digest: str
-    prepared: wasmtime.InstancePre
+    prepared: Prepared
     image: tuple[int, int] | None
 
 
@@ -133,11 +132,10 @@ def find_python() -> Path | None:
 
 def link_program(lane: Lane, kind: str, compiled: modules.Compiled) -> Program:
     """Links a module. Raises ModuleRefused where it imports what the lane does not have."""
-    entry = next((e.type for e in compiled.module.exports if e.name == "_start"), None)
-    if not isinstance(entry, wasmtime.FuncType) or entry.params or entry.results:
+    if not compiled.module.has_plain_function("_start"):
         raise ModuleRefused("it has no function _start() to begin with")
     try:
         prepared = lane.linker(kind).prepare(compiled.module)
-    except wasmtime.WasmtimeError as error:
+    except WasmError as error:
         raise ModuleRefused(str(error).splitlines()[0]) from error
     return Program(kind, compiled.digest, prepared, compiled.image)

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import wasmtime
-
 from magicrune.backends.wasi.binding import current
+from magicrune.backends.wasi.engine import Module, Trap, WasmError, wat_to_wasm
 from magicrune.backends.wasi.fdtable import FdTable
 from magicrune.backends.wasi.preview1 import FUNCTIONS
 from magicrune.backends.wasi.quota import Quota
@@ -99,10 +98,9 @@ def _run(lane: Lane, wat: str, prisoner: _Prisoner, ticks: int) -> int:
     outside = current.process
     current.process = current.owner = prisoner
     try:
-        module = wasmtime.Module(lane.engine.raw, wat)
+        module = Module.compile(lane.engine, wat_to_wasm(wat))
         instance = lane.linker("plain").prepare(module).instantiate(store)
-        exports: Any = instance.exports(store)
-        return int(exports["run"](store))
+        return instance.call("run", results=1) or 0
     finally:
         current.owner = None
         current.process = outside
@@ -121,7 +119,7 @@ def _try_interruption(lane: Lane) -> str:
     prisoner = _Prisoner()
     try:
         _run(lane, _SPIN, prisoner, 0)
-    except (wasmtime.WasmtimeError, wasmtime.Trap):
+    except (WasmError, Trap):
         if prisoner.ticks == 1:
             return "trial: an endless loop was ended at its first tick"
     raise ControlNotHeld("wall: an endless loop was not ended by its tick")
@@ -130,7 +128,7 @@ def _try_interruption(lane: Lane) -> str:
 def _try_imports(lane: Lane) -> str:
     try:
         _run(lane, _CALL_OUT, _Prisoner(), 1 << 40)
-    except wasmtime.WasmtimeError:
+    except WasmError:
         return "trial: a module that imports env.system is refused"
     raise ControlNotHeld("imports: a module was linked to a function that is not ours")
 
