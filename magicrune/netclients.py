@@ -39,6 +39,11 @@ def client_destinations(argv: Sequence[str]) -> tuple[Destination, ...]:
     return tuple(found)
 
 
+def is_client(argv: Sequence[str]) -> bool:
+    """Whether `argv` (which begins with the program itself) is a network client's."""
+    return bool(argv) and program_name(argv[0]) in _CLIENTS
+
+
 def program_name(word: str) -> str:
     """``/usr/bin/curl`` → ``curl``; versions cut off: ``pip3.11`` → ``pip``."""
     name = word.rpartition("/")[2]

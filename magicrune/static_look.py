@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from magicrune import netclients
 from magicrune.errors import PatternInvalid
 from magicrune.hosts import Destination, parse_destination
 from magicrune.netclients import client_destinations, program_name
@@ -51,6 +52,11 @@ def program_destination(argv: Sequence[str]) -> tuple[str, int | None] | None:
     client; a missing port is the program's usual one, or None."""
     found = client_destinations(_unwrap(argv))
     return (found[0].host, found[0].port) if found else None
+
+
+def is_client(argv: Sequence[str]) -> bool:
+    """Whether a command is a network client, wherever it would connect."""
+    return netclients.is_client(_unwrap(argv))
 
 
 def network_intents(cmd: str, files: Iterable[tuple[str, bytes]]) -> tuple[NetIntent, ...]:

@@ -9,14 +9,15 @@ from magicrune.netrule import Destination
 from magicrune.observation import Event, EventKind, Observation
 from magicrune.rules.finding import Finding, cite, count_points
 from magicrune.spec import ContainerSpec
-from magicrune.static_look import program_destination
+from magicrune.static_look import is_client, program_destination
 
 ID = "net-intent"
 
 
 def check(spec: ContainerSpec, observation: Observation) -> Iterable[Finding]:
     """Each different destination counts once: of a connection that was tried, and of a
-    network client that was started (or is missing: the wish is what counts). The job's
+    network client that was started (or is missing: the wish is what counts); where its
+    arguments were too long to be recorded whole, one more that no grant names. The job's
     own loopback is no destination."""
     seen: dict[tuple[str, int | None], str] = {}
     hosts: set[str] = set()
@@ -38,9 +39,12 @@ def _intents(observation: Observation) -> Iterator[tuple[Event, Destination]]:
             yield event, _connected(event)
     for event in observation.events:
         if event.kind is EventKind.EXEC:
-            found = program_destination(read_argv(event))
+            argv = read_argv(event)
+            found = program_destination(argv)
             if found is not None:
                 yield event, Destination(*found)
+            if event.detail.get("cut") and is_client(argv):
+                yield event, Destination("?", None)
 
 
 def _connected(event: Event) -> Destination:

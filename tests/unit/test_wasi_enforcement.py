@@ -30,6 +30,19 @@ def test_identity_is_read_back(run_job: RunJob, monkeypatch: pytest.MonkeyPatch)
     assert not reading()[1]
 
 
+def test_open_files_are_read_back(run_job: RunJob) -> None:
+    def reading(cmd: str) -> tuple[str, str, bool]:
+        seen = run_job(cmd, open_files=20)
+        (found,) = [r for r in seen.enforcement if r.control == "open_files"]
+        return found.wanted, found.measured, found.held
+
+    few, many = reading("true"), reading("exec 5>/tmp/5 6>/tmp/6 7>/tmp/7 8>/tmp/8 9>/tmp/9; true")
+    assert few[0] == many[0] == "<= 20"
+    assert int(many[1].split()[1]) >= int(few[1].split()[1]) + 5
+    assert few[2]
+    assert many[2]
+
+
 def test_our_own_compiling_is_not_the_jobs_time(
     run_job: RunJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:

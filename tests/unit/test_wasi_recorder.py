@@ -25,8 +25,16 @@ def test_one_noisy_kind_does_not_crowd_out_another() -> None:
 
 def test_long_text_is_cut() -> None:
     recorder = Recorder()
-    recorder.record(EventKind.EXEC, {"argv": "x" * 100_000, "path": "/bin/x"})
-    assert len(str(recorder.events[0].detail["argv"])) == 1024
+    recorder.record(EventKind.EXEC, {"argv": "x" * 100_000, "path": "/" * 100_000})
+    assert len(str(recorder.events[0].detail["argv"])) == 4096
+    assert recorder.events[0].detail["cut"] == 1
+    assert len(str(recorder.events[0].detail["path"])) == 1024
+
+
+def test_an_argv_that_fits_is_not_called_cut() -> None:
+    recorder = Recorder()
+    recorder.record(EventKind.EXEC, {"argv": "x" * 4096, "path": "/bin/x"})
+    assert "cut" not in recorder.events[0].detail
 
 
 def test_every_kind_has_a_ceiling() -> None:

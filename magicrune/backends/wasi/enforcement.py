@@ -87,6 +87,12 @@ def _ceilings(job: Job) -> tuple[ControlReading, ...]:
         _ceiling(
             "processes", "processes are made by one call only", limits.pids, job.processes_peak
         ),
+        _ceiling(
+            "open_files",
+            "descriptors are ours, counted for each process",
+            limits.open_files,
+            job.open_files_peak,
+        ),
         _ceiling("output", "stdout and stderr are ours", limits.output_bytes, job.output_bytes()),
         _ceiling("disk", "every byte is charged first", quota.bytes_max, quota.bytes_peak),
         _ceiling("files", "every entry is charged first", quota.files_max, quota.files_peak),

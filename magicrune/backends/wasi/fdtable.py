@@ -16,16 +16,18 @@ limit counts what is open, and the numbers have a ceiling of their own."""
 class FdTable:
     """Number → open file description. At most `open_max` of them, numbers below NUMBER_MAX.
 
-    `on_limit` is told "open_files" when a descriptor is refused (MFILE).
+    `on_limit` is told "open_files" when a descriptor is refused (MFILE). `peak` is the most
+    that were open at one time.
     """
 
-    __slots__ = ("_handles", "_lowest", "on_limit", "open_max")
+    __slots__ = ("_handles", "_lowest", "on_limit", "open_max", "peak")
 
     def __init__(self, open_max: int, on_limit: Callable[[str], None]) -> None:
         self.open_max = open_max
         self.on_limit = on_limit
         self._handles: dict[int, Handle] = {}
         self._lowest = 0  # no number below it is free
+        self.peak = 0
 
     def __len__(self) -> int:
         return len(self._handles)
@@ -54,6 +56,7 @@ class FdTable:
             self.on_limit("open_files")
             raise WasiError(Errno.MFILE)
         self._handles[fd] = handle
+        self.peak = max(self.peak, len(self._handles))
         if lowest <= self._lowest:
             self._lowest = fd + 1
         return fd
@@ -85,6 +88,7 @@ class FdTable:
             raise WasiError(Errno.MFILE)
         handle.acquire()
         self._handles[onto] = handle
+        self.peak = max(self.peak, len(self._handles))
         if before is not None:
             before.release()
 
@@ -111,6 +115,7 @@ class FdTable:
         copied = FdTable(self.open_max, self.on_limit)
         copied._handles = dict(self._handles)
         copied._lowest = self._lowest
+        copied.peak = len(copied._handles)
         for handle in copied._handles.values():
             handle.acquire()
         return copied

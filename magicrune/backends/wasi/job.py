@@ -83,6 +83,7 @@ class Job:
         self.cpu_done_ns = 0
         self.process_count = 0
         self.processes_peak = 0
+        self.open_files_peak = 0
         self._next_pid = 2
         self._outside = threading.Condition()
         self._random_blocks = 0
@@ -232,6 +233,7 @@ class Job:
     def leave(self, process: Process) -> None:
         """The running process has ended: its parent may reap it, somebody else runs."""
         process.end_turn()
+        self.open_files_peak = max(self.open_files_peak, process.fds.peak)
         if process is self.main and self.over is None:
             self.stop(Ending.EXITED)  # as in a container: all end with the first process
         parent = self.processes.get(process.ppid)

@@ -14,6 +14,10 @@ from magicrune.backends.wasi.vfs import Vfs
 from magicrune.backends.wasi.wasi_abi import Errno, FunctionTable, Memory, Process, WasiError
 from magicrune.observation import EventKind
 
+_SYSTEM_NAMES: Final = frozenset(
+    "bin boot dev etc home lib lib32 lib64 media mnt opt proc root run sbin srv sys usr var".split()
+)
+"""Directories in "/" of the Filesystem Hierarchy Standard 3.0 and of Linux."""
 _MAKES: Final = frozenset({"create", "open_write", "mkdir", "link", "symlink", "rename"})
 
 
@@ -150,6 +154,8 @@ def find(process: Process, base: DirectoryHandle, path: str, op: str, last: Last
         _watch(process, op, *_said(vfs, base, path), failure.place)
         if failure.refused or (failure.fixed and op in _MAKES):
             process.record(EventKind.DENIED, op=op, path=failure.place)
+        elif op in _MAKES and base.preopen == b"." and _means_system(path):
+            process.record(EventKind.DENIED, op=op, path=normalise("/", path), asked=path)
         raise
     if at.links or base.preopen == b".":
         _watch(process, op, *_said(vfs, base, path), at.place)
@@ -163,6 +169,12 @@ def _said(vfs: Vfs, base: DirectoryHandle, path: str) -> tuple[str, ...]:
     holds as one from ".", so there it may be one or the other."""
     place = normalise(vfs.path_of(base.node), path)
     return (normalise("/", path), place) if base.preopen == b"." else (place,)
+
+
+def _means_system(path: str) -> bool:
+    """Whether a path that failed from "." was an absolute one, as far as that can be known:
+    its first name is a system directory's, and nothing of that name lies in "."."""
+    return path.lstrip("/").partition("/")[0] in _SYSTEM_NAMES
 
 
 def _watch(process: Process, op: str, *places: str) -> None:

@@ -19,9 +19,10 @@ KEPT: dict[EventKind, int] = {
     EventKind.TRAP: 50,
 }
 """How many different events of a kind are kept; all are counted. Enough to show a pattern,
-few enough (1350 in all, each text at most _TEXT_MAX) to bound what a job can make us hold."""
+few enough (1350 in all, each text at most _ARGV_MAX) to bound what a job can make us hold."""
 
 _TEXT_MAX = 1024
+_ARGV_MAX = 4096
 
 
 class Recorder:
@@ -40,9 +41,12 @@ class Recorder:
         return self._dropped
 
     def record(self, kind: EventKind, detail: dict[str, str | int]) -> None:
-        """Notes one act. Text is cut at 1024 characters."""
+        """Notes one act. Text is cut at 1024 characters; ``argv`` at 4096, and then it says
+        ``cut``, because what an argument vector does not show may be a destination."""
         self.counts[kind] += 1
-        cut = {k: v[:_TEXT_MAX] if isinstance(v, str) else v for k, v in detail.items()}
+        cut = {k: _shorten(k, v) for k, v in detail.items()}
+        if len(str(detail.get("argv", ""))) > _ARGV_MAX:
+            cut["cut"] = 1
         key = (kind, tuple(cut.items()))
         if key in self._seen:
             return
@@ -53,3 +57,9 @@ class Recorder:
         self._kept[kind] += 1
         at_ms = (time.monotonic_ns() - self._started) // 1_000_000
         self.events.append(Event(at_ms, kind, cut))
+
+
+def _shorten(name: str, value: str | int) -> str | int:
+    if not isinstance(value, str):
+        return value
+    return value[: _ARGV_MAX if name == "argv" else _TEXT_MAX]
