@@ -191,7 +191,7 @@ def test_compiling_is_bounded(run_job: RunJob) -> None:
     body = "(local i64)" + "(local.set 0 (i64.add (local.get 0) (i64.const 7)))" * 20_000
     text = (
         "(module (memory 1)"
-        + "".join(f"(func {body})" for _ in range(8))
+        + "".join(f"(func {body})" for _ in range(64))
         + '(func (export "_start")))'
     )
     files = {"/workspace/m.wasm": bytes(wasmtime.wat2wasm(text))}

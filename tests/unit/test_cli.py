@@ -499,6 +499,16 @@ def test_completion_offers_commands_and_options(
 
 
 def _spawn(tmp_path: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
+    """The command in a process of its own, with the usual signals even where these tests
+    run under nohup: a SIGHUP that is ignored there would stay ignored."""
+    kept = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        return _start(tmp_path, *arguments, **more)
+    finally:
+        signal.signal(signal.SIGHUP, kept)
+
+
+def _start(tmp_path: Path, *arguments: str, **more: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "magicrune", *arguments],
         stdout=more.pop("stdout", subprocess.PIPE),
