@@ -1,6 +1,6 @@
 #!/bin/sh
-# Builds images/shell/sh.wasm from source and compares it with the committed bytes
-# (--write: puts it in their place).
+# Builds every committed binary from source and compares it with the committed bytes
+# (--write: puts it in their place): images/shell/sh.wasm, images/rune-init/rune-init.*.
 # The pinned compiler (a 100 MB download) goes into .venv-wasm, not into .venv.
 set -eu
 cd "$(dirname "$0")/.."
@@ -26,3 +26,9 @@ elif ! cmp "$built" images/shell/sh.wasm; then
     exit 1
 fi
 echo "rebuild: sh.wasm is what its source builds ($(sha256sum <"$built" | cut -d ' ' -f 1))" >&2
+if [ "${1:-}" = --write ]; then
+    PYTHON=$PWD/$venv/bin/python sh images/rune-init/build.sh
+else
+    PYTHON=$PWD/$venv/bin/python sh images/rune-init/build.sh --check
+fi
+echo "rebuild: rune-init is what its source builds, for both machines" >&2
