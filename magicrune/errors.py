@@ -149,3 +149,27 @@ class RunInterrupted(MagicRuneError):
 
     code = "MR-4105"
     retryable = True
+
+
+class ImageMissing(MagicRuneError):
+    """No image of that name or digest is in the store."""
+
+    code = "MR-4501"
+
+
+class ImageDamaged(MagicRuneError):
+    """A stored image is not what its digest says, or others could change it."""
+
+    code = "MR-4502"
+
+
+class ImageBuildFailed(MagicRuneError):
+    """An image could not be built; the store is as before."""
+
+    code = "MR-4503"
+
+
+class ImageToolMissing(MagicRuneError):
+    """What is needed to build images is not there: a program, or a right of the user."""
+
+    code = "MR-4504"

@@ -1,0 +1,1 @@
+"""Root filesystems for container backends: built once, stored by digest, checked when used."""
