@@ -28,6 +28,7 @@ _COMMANDS = {
     "policy": ("magicrune.cli_policy:policy_group", "Check policy files."),
     "runs": ("magicrune.cli_runs:runs_group", "Look at past runs."),
     "quarantine": ("magicrune.cli_runs:quarantine_group", "Look at withheld red output."),
+    "images": ("magicrune.cli_images:images_group", "Build and list images for containers."),
     "completion": ("magicrune.cli_policy:completion_command", "Print shell completion code."),
 }
 

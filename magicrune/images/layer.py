@@ -99,7 +99,7 @@ def _checked(tar: tarfile.TarFile) -> dict[str, tarfile.TarInfo]:
     members: dict[str, tarfile.TarInfo] = {}
     for member in tar:
         name = member.name.removeprefix("./").rstrip("/")
-        if name in ("", "."):
+        if name in ("", ".") or name.startswith("dev/"):  # engines mount their own /dev
             continue
         if reason := _forbidden(name, member) or ("is there twice" if name in members else ""):
             raise ImageBuildFailed(reason, where=f"/{name}")
