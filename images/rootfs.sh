@@ -13,5 +13,5 @@ set -- ${3:+"$3"}
 # The texts, not the paths: mapped root may not be able to read the user's files.
 merge=$(cat "$here/merge.sh")
 strip=$(cat "$here/strip.sh")
-exec mmdebstrap --mode="$mode" --variant=extract --format=tar --quiet --skip=cleanup \
-    --include="$include" --setup-hook="$merge" --extract-hook="$strip" bookworm - "$@"
+exec mmdebstrap --mode="$mode" --variant=extract --format=tar --quiet \
+    --skip=cleanup,check/canmount,chroot/mount --include="$include" --setup-hook="$merge" --extract-hook="$strip" bookworm - "$@"
