@@ -173,3 +173,9 @@ class ImageToolMissing(MagicRuneError):
     """What is needed to build images is not there: a program, or a right of the user."""
 
     code = "MR-4504"
+
+
+class SeccompProfileInvalid(MagicRuneError):
+    """A seccomp profile is missing or unusable: nothing is run without it."""
+
+    code = "MR-4106"

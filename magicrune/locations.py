@@ -9,6 +9,8 @@ from pathlib import Path
 from magicrune.errors import MagicRuneError
 
 _PACKAGE = Path(__file__).resolve().parent
+_ORIGINS = {"sh.wasm": "images/shell", "rune-init": "images"}
+"""Where in a checkout those lie that a wheel keeps elsewhere."""
 
 
 class LocationUnsafe(MagicRuneError):
@@ -18,7 +20,8 @@ class LocationUnsafe(MagicRuneError):
 
 
 def shipped(name: str) -> Path:
-    """A file of the distribution: ``policies/...``, ``schemas/...`` or ``sh.wasm``.
+    """A file of the distribution: ``policies/...``, ``schemas/...``, ``rune-init/...`` or
+    ``sh.wasm``.
 
     In a wheel they lie in ``magicrune/_data``; in a checkout at their places of origin.
     """
@@ -26,7 +29,7 @@ def shipped(name: str) -> Path:
     if packed.exists():
         return packed
     root = _PACKAGE.parent
-    return root / ("images/shell/sh.wasm" if name == "sh.wasm" else name)
+    return root / _ORIGINS.get(name.partition("/")[0], "") / name
 
 
 def state_dir() -> Path:

@@ -38,7 +38,9 @@ class EventKind(StrEnum):
     DENIED = "denied"  # op, target: an act that the sandbox refused as out of bounds
     REMOVE = "remove"  # path, op: unlink | rmdir | rename
     LIMIT = "limit"  # limit: memory | pids | disk | files | open_files | cpu | wall | output
+    FORK = "fork"  # burst, in_ms: very many processes started at once
     SIGNAL = "signal"  # sig, target
+    MISC = "misc"  # op, target: worth knowing, harmless by itself (memfd, link, bind ...)
     TRAP = "trap"  # the program was ended for a fault of its own: reason
 
 

@@ -58,10 +58,17 @@ def _wasi() -> Backend:
     return WasiBackend()
 
 
+def _oci() -> Backend:
+    from magicrune.backends.oci.engine import OciEngine
+    from magicrune.backends.rune.backend import ContainerBackend
+
+    return ContainerBackend(OciEngine())
+
+
 def _fake() -> Backend:
     from magicrune.backends.fake import FakeBackend
 
     return FakeBackend.from_environment()
 
 
-_MAKERS: dict[str, Callable[[], Backend]] = {"wasi": _wasi, "fake": _fake}
+_MAKERS: dict[str, Callable[[], Backend]] = {"wasi": _wasi, "oci": _oci, "fake": _fake}

@@ -76,13 +76,14 @@ class WasiBackend:
         main = job.main
         assert main is not None
         spec = job.spec
+        ended_by_itself = job.over is Ending.EXITED and main.killed_by is None
         artifacts, skipped = collect_artifacts(
             job.vfs, spec.artifacts_dir, spec.limits.artifact_bytes
         )
         return Observation(
             backend=self.name,
             ending=job.ending(),
-            exit_code=main.status if job.over is Ending.EXITED else None,
+            exit_code=main.status if ended_by_itself else None,
             signal=main.killed_by,
             stdout=bytes(job.stdout.content),
             stderr=bytes(job.stderr.content),

@@ -1,0 +1,30 @@
+"""How this host's control groups are laid out, as far as it changes what runtimes are told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Hierarchy:
+    """`version` is that of the controllers; 0 where there are none."""
+
+    version: int
+    unified_beside: bool
+    """Hybrid: version 1 has the controllers, an empty version 2 is mounted beside it."""
+    counts_swap: bool
+
+
+def read_hierarchy(root: Path = _ROOT) -> Hierarchy:
+    """What is mounted at `root` (the usual place of all distributions since 2013)."""
+    if (root / "cgroup.controllers").exists():
+        return Hierarchy(2, False, True)
+    memory = root / "memory"
+    return Hierarchy(
+        version=1 if (memory / "memory.limit_in_bytes").exists() else 0,
+        unified_beside=(root / "unified" / "cgroup.procs").exists(),
+        counts_swap=(memory / "memory.memsw.limit_in_bytes").exists(),
+    )

@@ -1,0 +1,205 @@
+"""A container as a backend: one spec, one container, one observation, whatever the engine."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicrune.backends.rune.channel import Channel
+from magicrune.backends.rune.container import Container, lower
+from magicrune.backends.rune.controls import read_controls, require_held
+from magicrune.backends.rune.events import count_events, is_complete, read_events
+from magicrune.backends.rune.frames import FrameInvalid
+from magicrune.backends.rune.outcome import Outcome, lost_outcome, read_outcome
+from magicrune.backends.rune.seccomp import load
+from magicrune.backends.rune.session import converse
+from magicrune.backends.rune.spent import read_spent
+from magicrune.errors import BackendFailed, BackendUnavailable
+from magicrune.observation import ControlReading, Event, EventKind, Observation
+
+if TYPE_CHECKING:
+    from magicrune.backends.base import Probe
+    from magicrune.backends.rune.engine import Engine, FoundImage, Running
+    from magicrune.backends.rune.transcript import Transcript
+    from magicrune.spec import ContainerSpec
+
+DEFAULT_IMAGE = "python"
+DEFAULT_PROFILE = "default"
+
+
+class ContainerBackend:
+    """Runs jobs in single-use containers of one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.name = engine.name
+
+    def probe(self) -> Probe:
+        return self._engine.probe()
+
+    def run(self, spec: ContainerSpec) -> Observation:
+        """See base.Backend. Refuses a spec with a network: none is brokered yet."""
+        if spec.net:
+            raise BackendUnavailable(
+                "containers have no network",
+                where=", ".join(str(rule) for rule in spec.net),
+                hint="leave allow_net empty",
+            )
+        clock = _Clock()
+        container, image = self.prepare(spec)
+        clock.lap("prepare_ms")
+        readings: list[ControlReading] = []
+
+        def approve(container_stage: dict[str, Any], job_stage: dict[str, Any]) -> None:
+            clock.lap("start_ms")
+            readings.extend(
+                read_controls(
+                    container_stage,
+                    job_stage,
+                    spec=spec,
+                    wanted=container,
+                    host_namespaces=_own_namespaces(),
+                    host_has_swap=_has_swap(),
+                )
+            )
+            require_held(readings)
+
+        with _running(self._engine, container, image) as running:
+            channel = Channel(running.connection)
+            try:
+                transcript = converse(channel, spec, approve)
+            finally:
+                channel.close()
+            clock.lap("run_ms")
+        clock.lap("remove_ms")
+        return _observe(self.name, spec, transcript, tuple(readings), image.digest, clock.laps)
+
+    def prepare(self, spec: ContainerSpec) -> tuple[Container, FoundImage]:
+        """The container for `spec`, and the image in the engine's words; starts nothing.
+
+        Raises ImageMissing, SeccompProfileInvalid.
+        """
+        profile = load(DEFAULT_PROFILE)
+        container = lower(spec, profile=profile, image=DEFAULT_IMAGE, owner=_owner())
+        image = self._engine.find_image(container.image, container.image_digest)
+        return container, image
+
+    def explain(self, spec: ContainerSpec) -> dict[str, Any]:
+        """What the engine would be told to make the sandbox of `spec`."""
+        return self._engine.words(*self.prepare(spec))
+
+
+@contextmanager
+def _running(engine: Engine, container: Container, image: FoundImage) -> Iterator[Running]:
+    """A started container, removed at the end. A failure tells what the engine said."""
+    running = engine.start(container, image)
+    try:
+        yield running
+    except BackendFailed as error:
+        running.remove()
+        said = running.complaint()
+        if not said:
+            raise
+        text = f"{error.message}: {said[:500]}"
+        raise BackendFailed(text, where=error.where, hint=error.hint) from error
+    except BaseException:
+        running.remove()
+        raise
+    else:
+        running.remove()
+
+
+def _observe(
+    backend: str,
+    spec: ContainerSpec,
+    transcript: Transcript,
+    readings: tuple[ControlReading, ...],
+    digest: str,
+    laps: dict[str, float],
+) -> Observation:
+    output_bytes = len(transcript.stdout) + len(transcript.stderr)
+    outcome, events, counts, complete = _interpret(spec, transcript, output_bytes, laps)
+    report = transcript.report or {}
+    artifacts = transcript.artifacts()
+    return Observation(
+        backend=backend,
+        ending=outcome.ending,
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
+        stdout=bytes(transcript.stdout),
+        stderr=bytes(transcript.stderr),
+        stdout_truncated=bool(report.get("stdout_cut", True)),
+        stderr_truncated=bool(report.get("stderr_cut", True)),
+        events=events,
+        event_counts=counts,
+        telemetry_complete=complete,
+        artifacts=artifacts,
+        artifacts_skipped=tuple(transcript.skipped),
+        usage=outcome.usage,
+        enforcement=(*readings, *read_spent(spec.limits, outcome)),
+        image_digest=digest,
+        timings={name: round(ms, 3) for name, ms in laps.items()},
+    )
+
+
+def _interpret(
+    spec: ContainerSpec, transcript: Transcript, output_bytes: int, laps: dict[str, float]
+) -> tuple[Outcome, tuple[Event, ...], dict[EventKind, int], bool]:
+    """What the transcript says. One that makes no sense, or has no report, is of an init
+    that the job silenced or took: what it said is shown, and nothing is concluded from it."""
+    try:
+        events = tuple(read_events(transcript.event_lines, spec.mounts))
+    except FrameInvalid:
+        events, transcript.report = (), None
+    report = transcript.report
+    if report is not None:
+        try:
+            outcome = read_outcome(report, output_bytes)
+            counts = count_events(report["events"], events)
+            counts[EventKind.LIMIT] = outcome.limit_count
+            complete = is_complete(report) and not report["survivors"]
+            return outcome, (*events, *outcome.limit_events), _nonzero(counts), complete
+        except (FrameInvalid, KeyError, TypeError, ValueError, AttributeError):
+            transcript.report = None
+    counts = count_events({}, events)
+    return lost_outcome(laps["run_ms"], output_bytes), events, counts, False
+
+
+def _nonzero(counts: dict[EventKind, int]) -> dict[EventKind, int]:
+    return {kind: count for kind, count in counts.items() if count}
+
+
+def _own_namespaces() -> dict[str, str]:
+    """Inode numbers of this process's namespaces, as init tells its own."""
+    found = {}
+    for name in ("pid", "mnt", "net", "ipc", "uts", "user", "cgroup"):
+        target = str(Path(f"/proc/self/ns/{name}").readlink())
+        found[name] = target.partition("[")[2].rstrip("]")
+    return found
+
+
+def _has_swap() -> bool:
+    return len(Path("/proc/swaps").read_text().splitlines()) > 1
+
+
+def _owner() -> str:
+    """This process, so that nobody takes a later one with the same number for it."""
+    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    return f"{os.getpid()}-{fields[19]}"
+
+
+class _Clock:
+    """Milliseconds by phase."""
+
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, phase: str) -> None:
+        now = time.perf_counter()
+        self.laps[phase] = (now - self._last) * 1000
+        self._last = now

@@ -1,0 +1,84 @@
+"""A stream socket to init: whole frames in, queued bytes out, neither waiting for the other."""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from collections import deque
+
+from magicrune.backends.rune.frames import Decoder, Frame
+
+_CHUNK = 1 << 18
+
+
+class DeadlinePassed(Exception):
+    """Init said nothing (more) until the deadline."""
+
+
+class Channel:
+    """One connection to one init. Closing it ends whatever runs in the sandbox."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._socket = connection
+        self._unsent: deque[memoryview] = deque()
+        self._frames: deque[Frame] = deque()
+        self._decoder = Decoder()
+        self._ended = False
+
+    def queue(self, data: bytes) -> None:
+        """Puts bytes in line; they are sent while frames are waited for."""
+        if data:
+            self._unsent.append(memoryview(data))
+
+    def next(self, deadline: float) -> Frame | None:
+        """The next frame; None when the other side is gone.
+
+        `deadline` is of time.monotonic(). Raises DeadlinePassed, or FrameInvalid for what
+        init never sends. While bytes are unsent they are sent, whatever comes in.
+        """
+        while not self._frames and not self._ended:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise DeadlinePassed
+            self._exchange(left)
+        return self._frames.popleft() if self._frames else None
+
+    def close(self) -> None:
+        """Lets go of init, which kills everything when it sees that."""
+        self._socket.close()
+
+    def _exchange(self, patience_s: float) -> None:
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN | (select.POLLOUT if self._unsent else 0))
+        for _, happened in poll.poll(patience_s * 1000):
+            if happened & select.POLLOUT:
+                self._send()
+            if happened & ~select.POLLOUT:
+                self._receive()
+
+    def _send(self) -> None:
+        try:
+            sent = self._socket.send(self._unsent[0])
+        except BlockingIOError:
+            return
+        except OSError:
+            # Gone; what it said before that is still to be read.
+            self._unsent.clear()
+            return
+        rest = self._unsent.popleft()[sent:]
+        if rest:
+            self._unsent.appendleft(rest)
+
+    def _receive(self) -> None:
+        try:
+            data = self._socket.recv(_CHUNK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._ended = True
+            return
+        self._frames.extend(self._decoder.feed(data))

@@ -1,0 +1,104 @@
+"""The locked-down container of one run, in no engine's words: each engine lowers this."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from magicrune.backends.rune.seccomp import Profile
+
+if TYPE_CHECKING:
+    from magicrune.spec import ContainerSpec
+
+CAPABILITIES = ("CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SYS_PTRACE")
+"""Of init alone; the job has none. It changes to the job's user (SETUID, SETGID), kills what
+belongs to that user (KILL) and reads the arguments of its calls (SYS_PTRACE)."""
+INIT_PATH = "/run/magicrune/init"
+INIT_DIR = "/run/magicrune"
+INIT_MEMORY = 4 << 20
+"""Bytes of the memory ceiling that are init's own (it took 1.2 MiB with full tables)."""
+INIT_PIDS = 2
+"""Init, and the second process that it may need to kill the job."""
+INIT_FILES = 1024
+SHM_BYTES = 16 << 20
+"""Of /dev/shm, for semaphores and shared memory of the job (Python's multiprocessing)."""
+SHM_INODES = 1000
+LABEL = "org.magicrune.run_id"
+OWNER_LABEL = "org.magicrune.owner"
+
+MASKED_PATHS = (
+    *("/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kallsyms", "/proc/kcore"),
+    *("/proc/key-users", "/proc/keys", "/proc/kmsg", "/proc/kpagecount", "/proc/kpageflags"),
+    *("/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list"),
+    *("/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware", "/sys/kernel"),
+)
+"""What tells of the host or of other tenants; the same list that init measures."""
+READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+
+
+@dataclass(frozen=True, slots=True)
+class TmpFs:
+    """A private file system in memory. `mode` is of its root directory, owned by root."""
+
+    path: str
+    size_bytes: int
+    inodes: int
+    mode: int
+    exec: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """Everything that an engine must set, and nothing that it may choose."""
+
+    name: str
+    """Unique on the machine, fit for any engine."""
+    run_id: str
+    hostname: str
+    image: str
+    image_digest: str | None
+    tmpfs: tuple[TmpFs, ...]
+    memory_bytes: int
+    """Of the whole container: processes and the files in its file systems. No swap."""
+    pids: int
+    open_files: int
+    seccomp: Profile
+    owner: str
+    """PID and start time of the process whose death makes this container an orphan."""
+    capabilities: tuple[str, ...] = CAPABILITIES
+    masked_paths: tuple[str, ...] = MASKED_PATHS
+    readonly_paths: tuple[str, ...] = READONLY_PATHS
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """By which an engine is asked for what is ours."""
+        return {LABEL: self.run_id, OWNER_LABEL: self.owner}
+
+
+def lower(spec: ContainerSpec, *, profile: Profile, image: str, owner: str) -> Container:
+    """The container that holds `spec`. `image` stands in where the spec names none.
+
+    The memory ceiling has room for full file systems: the kernel charges their files to the
+    same group, so the job can use for itself what it does not fill.
+    """
+    limits = spec.limits
+    scratch = tuple(
+        # One inode is the root of the file system itself.
+        TmpFs(mount.path, limits.tmp_bytes, limits.files + 1, 0o1777 if mount.writable else 0o755)
+        for mount in spec.mounts
+    )
+    shm = TmpFs("/dev/shm", SHM_BYTES, SHM_INODES, 0o1777, exec=False)  # noqa: S108
+    return Container(
+        name=f"magicrune-{spec.run_id[:40]}-{secrets.token_hex(4)}".replace("_", "-"),
+        run_id=spec.run_id,
+        hostname=spec.hostname,
+        image=spec.image or image,
+        image_digest=None,
+        tmpfs=(*scratch, shm),
+        memory_bytes=limits.memory_bytes + limits.tmp_bytes + INIT_MEMORY,
+        pids=limits.pids + INIT_PIDS,
+        open_files=max(limits.open_files, INIT_FILES),
+        seccomp=profile,
+        owner=owner,
+    )

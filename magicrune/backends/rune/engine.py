@@ -1,0 +1,50 @@
+"""The seam for engines: what docker, podman and the OCI runtimes each do in their own words."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from magicrune.backends.base import Probe
+    from magicrune.backends.rune.container import Container
+
+
+@dataclass(frozen=True, slots=True)
+class FoundImage:
+    """What the engine will run: its own word for it, and the digest that a result tells."""
+
+    reference: str
+    digest: str
+
+
+class Running(Protocol):
+    """A container that was started, and the stream to its init."""
+
+    connection: socket.socket
+
+    def complaint(self) -> str:
+        """What the engine or init said on standard error; empty if nothing."""
+
+    def remove(self) -> None:
+        """Ends it if need be, and leaves nothing of it behind. The connection is closed by
+        then. Raises BackendFailed where something stays."""
+
+
+class Engine(Protocol):
+    """A way to start a container. It adds nothing to the `Container` and leaves nothing out."""
+
+    name: str
+
+    def probe(self) -> Probe:
+        """Whether it can work here; cheap, changes nothing."""
+
+    def find_image(self, name: str, digest: str | None) -> FoundImage:
+        """The image, made known to the engine if need be. Raises ImageMissing."""
+
+    def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
+        """What the engine would be told, for a person to read."""
+
+    def start(self, container: Container, image: FoundImage) -> Running:
+        """Starts it. Raises BackendFailed, leaving nothing behind."""

@@ -1,0 +1,197 @@
+"""Controls read back: each one that is not as wanted is found, and only that one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from magicrune.backends.rune.container import Container, lower
+from magicrune.backends.rune.controls import read_controls, require_held
+from magicrune.backends.rune.seccomp import load
+from magicrune.errors import ControlNotHeld
+from magicrune.observation import ControlReading
+from tests.conftest import make_spec
+
+SPEC = make_spec("true")
+WANTED: Container = lower(SPEC, profile=load("default"), image="python", owner="1-1")
+HOST = {name: f"1{number}" for number, name in enumerate(("pid", "mnt", "net", "ipc", "uts"))}
+CAPS = "00000000000800e0"
+NONE = "0000000000000000"
+
+
+def _tmpfs(path: str, size: str, inodes: int, *more: str) -> dict[str, Any]:
+    flags = ["rw", "nosuid", "nodev", *more]
+    options = ["rw", f"size={size}", f"nr_inodes={inodes}"]
+    return {"path": path, "root": "/", "type": "tmpfs", "options": flags, "super": options}
+
+
+CONTAINER: dict[str, Any] = {
+    "stage": "container",
+    "init": {
+        "caps": {"inh": NONE, "prm": CAPS, "eff": CAPS, "bnd": CAPS, "amb": NONE},
+        "seccomp": 2,
+        "no_new_privs": 1,
+    },
+    "pid1": True,
+    "dumpable": 0,
+    "hostname": "magicrune",
+    "namespaces": {name: f"2{number}" for number, name in enumerate(HOST)},
+    "rootfs_readonly": True,
+    "mounts": [
+        {"path": "/", "root": "/", "type": "ext4", "options": ["ro"], "super": ["rw"]},
+        {"path": "/proc", "root": "/", "type": "proc", "options": ["rw"], "super": ["rw"]},
+        _tmpfs("/tmp", "32768k", 2001),
+        _tmpfs("/workspace", "32768k", 2001),
+        _tmpfs("/dev/shm", "16384k", 1000, "noexec"),
+    ],
+    "cgroup": {
+        "version": 1,
+        "memory_max": WANTED.memory_bytes,
+        "swap_max": None,
+        "memsw_max": WANTED.memory_bytes,
+        "pids_max": WANTED.pids,
+    },
+    "interfaces": [{"name": "lo", "up": True, "addresses": ["127.0.0.1"]}],
+    "routes": [],
+    "devices": [{"path": "/dev/null", "type": "c", "major": 1, "minor": 3}],
+    "paths": dict.fromkeys(WANTED.masked_paths, "empty"),
+    "readonly": {**dict.fromkeys(WANTED.readonly_paths, "ro"), "/sys": "ro"},
+}
+JOB: dict[str, Any] = {
+    "stage": "job",
+    "job": {
+        "uid": [65534] * 4,
+        "gid": [65534] * 4,
+        "groups": [],
+        "caps": {"inh": NONE, "prm": NONE, "eff": NONE, "bnd": CAPS, "amb": NONE},
+        "seccomp": 2,
+        "seccomp_filters": 2,
+        "no_new_privs": 1,
+        "rlimits": {
+            "nofile": [128, 128],
+            "core": [0, 0],
+            "memlock": [0, 0],
+            "msgqueue": [0, 0],
+            "fsize": [33 << 20, 33 << 20],
+        },
+    },
+    "filter_bytes": 2488,
+    "watched": True,
+    "kill_scope": "pid_namespace",
+}
+
+
+def read(container: Any, job: Any, *, swap: bool = True) -> tuple[ControlReading, ...]:
+    return read_controls(
+        container, job, spec=SPEC, wanted=WANTED, host_namespaces=HOST, host_has_swap=swap
+    )
+
+
+def test_all_is_held_where_all_is_as_wanted() -> None:
+    readings = read(CONTAINER, JOB)
+    assert [reading.control for reading in readings if not reading.held] == []
+    require_held(readings)
+
+
+def test_no_swap_on_the_host_needs_no_limit() -> None:
+    container = {**CONTAINER, "cgroup": {**CONTAINER["cgroup"], "memsw_max": None}}
+    assert not all(reading.held for reading in read(container, JOB))
+    assert all(reading.held for reading in read(container, JOB, swap=False))
+
+
+Change = Callable[[dict[str, Any], dict[str, Any]], object]
+
+
+def put(place: str, value: object) -> Change:
+    """A change: `place` is ``c`` or ``j`` (the stage) and keys or indices, with dots."""
+
+    def change(container: dict[str, Any], job: dict[str, Any]) -> None:
+        stage, *path, last = place.split(" ")
+        target: Any = container if stage == "c" else job
+        for key in path:
+            target = target[int(key) if isinstance(target, list) else key]
+        target[int(last) if isinstance(target, list) else last] = value
+
+    return change
+
+
+BROKEN: list[tuple[str, Change]] = [
+    ("namespaces", put("c namespaces net", HOST["net"])),
+    ("namespaces", put("c namespaces pid", None)),
+    ("namespaces", put("c pid1", False)),
+    ("capabilities", put("c init caps eff", "00000000002800e0")),
+    ("capabilities", put("c init caps bnd", "000001ffffffffff")),
+    ("capabilities", put("c init caps", None)),
+    ("capabilities", put("j job caps eff", "0000000000000001")),
+    ("capabilities", put("j job caps amb", CAPS)),
+    ("capabilities", put("j job caps bnd", "000001ffffffffff")),
+    ("no_new_privileges", put("c init no_new_privs", 0)),
+    ("no_new_privileges", put("j job no_new_privs", 0)),
+    ("job_user", put("j job uid", [65534, 65534, 0, 65534])),
+    ("job_user", put("j job gid", [0] * 4)),
+    ("job_user", put("j job groups", [0])),
+    ("seccomp", put("c init seccomp", 0)),
+    ("seccomp", put("j job seccomp", 0)),
+    ("seccomp", put("j job seccomp_filters", 1)),
+    ("watch", put("j watched", False)),
+    ("watch", put("j filter_bytes", None)),
+    ("rootfs", put("c rootfs_readonly", False)),
+    ("rootfs", put("c rootfs_readonly", None)),
+    ("mounts", put("c mounts 2 type", "ext4")),
+    ("mounts", put("c mounts 2 options", ["rw", "nosuid"])),
+    ("mounts", put("c mounts 2 super", ["rw", "nr_inodes=2001"])),
+    ("mounts", put("c mounts 2 super", ["rw", "size=1g", "nr_inodes=2001"])),
+    ("mounts", put("c mounts 3 super", ["rw", "size=32768k"])),
+    ("mounts", put("c mounts 4 options", ["rw", "nosuid", "nodev"])),
+    ("filesystem", lambda c, j: c["mounts"].append(
+        {"path": "/host", "type": "ext4", "options": ["rw"], "super": ["rw"]})),
+    ("filesystem", lambda c, j: c["mounts"].append(_tmpfs("/extra", "1k", 1))),
+    ("filesystem", put("c mounts 0 options", ["rw"])),
+    ("devices", lambda c, j: c["devices"].append(
+        {"path": "/dev/sda", "type": "b", "major": 8, "minor": 0})),
+    ("devices", lambda c, j: c["devices"].append(
+        {"path": "/dev/mem", "type": "c", "major": 1, "minor": 1})),
+    ("devices", put("c devices", None)),
+    ("masked_paths", put("c paths /proc/kcore", "readable")),
+    ("masked_paths", lambda c, j: c["paths"].pop("/proc/keys")),
+    ("readonly_paths", put("c readonly /proc/sys", "rw")),
+    ("readonly_paths", lambda c, j: c["readonly"].pop("/sys")),
+    ("memory", put("c cgroup memory_max", "max")),
+    ("memory", put("c cgroup memory_max", None)),
+    ("memory", put("c cgroup memory_max", WANTED.memory_bytes + 1)),
+    ("swap", put("c cgroup memsw_max", "max")),
+    ("swap", put("c cgroup memsw_max", None)),
+    ("processes", put("c cgroup pids_max", "max")),
+    ("processes", put("c cgroup pids_max", None)),
+    ("open_files", put("j job rlimits nofile", [128, 1024])),
+    ("rlimits", put("j job rlimits core", ["max", "max"])),
+    ("rlimits", put("j job rlimits", {"nofile": [128, 128]})),
+    ("network", lambda c, j: c["interfaces"].append(
+        {"name": "eth0", "up": True, "addresses": ["172.17.0.2"]})),
+    ("network", put("c routes", ["eth0 0.0.0.0/0"])),
+    ("network", put("c interfaces", None)),
+    ("host_identity", put("c hostname", "mine")),
+    ("kill_all", put("j kill_scope", "uid")),
+    ("kill_all", put("c dumpable", 1)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("control", "change"), BROKEN)
+def test_a_control_that_is_not_in_force_is_named(control: str, change: Change) -> None:
+    container, job = copy.deepcopy(CONTAINER), copy.deepcopy(JOB)
+    change(container, job)
+    readings = read(container, job)
+    assert [reading.control for reading in readings if not reading.held] == [control]
+    with pytest.raises(ControlNotHeld, match=f"control {control} "):
+        require_held(readings)
+
+
+def test_every_control_has_a_case_in_which_it_fails() -> None:
+    assert {control for control, _ in BROKEN} == {r.control for r in read(CONTAINER, JOB)}
+
+
+def test_nothing_measured_is_nothing_held() -> None:
+    assert not any(reading.held for reading in read({}, {}))
