@@ -14,4 +14,5 @@ set -- ${3:+"$3"}
 merge=$(cat "$here/merge.sh")
 strip=$(cat "$here/strip.sh")
 exec mmdebstrap --mode="$mode" --variant=extract --format=tar --quiet \
-    --skip=cleanup,check/canmount,chroot/mount --include="$include" --setup-hook="$merge" --extract-hook="$strip" bookworm - "$@"
+    --skip=cleanup,check/canmount,chroot/mount --include="$include" \
+    --setup-hook="$merge" --extract-hook="$strip" bookworm - "$@"

@@ -59,13 +59,14 @@ EOF
 : >etc/hosts
 : >etc/hostname
 
-# Start-up: compiled once, here; never compared with the source (the tree is read-only).
+# Start-up: compiled once, here; never compared with the source (the tree is read-only). -B and
+# -f: what compileall itself imports must not be left compiled in the other way.
 if [ -e usr/bin/python3.11 ]; then
     rm -f usr/lib/python3.11/sitecustomize.py
     rm -rf usr/lib/python3.11/test usr/lib/python3.11/idlelib usr/lib/python3.11/ensurepip
     find usr/lib/python3.11 -name __pycache__ -prune -exec rm -rf {} +
-    chroot "$root" /usr/bin/env -i PATH=/usr/bin PYTHONHASHSEED=0 LC_ALL=C.UTF-8 python3.11 -s \
-        -m compileall -q --invalidation-mode unchecked-hash /usr/lib/python3.11 >&2
+    chroot "$root" /usr/bin/env -i PATH=/usr/bin PYTHONHASHSEED=0 LC_ALL=C.UTF-8 python3.11 -s -B \
+        -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3.11 >&2
 fi
 
 for each in * .[!.]*; do
