@@ -83,5 +83,6 @@ find etc -type f -exec chmod 644 {} +
 chmod 700 root
 # A link first: chmod would follow it.
 find usr ! -type l -perm /7022 -exec chmod u-s,g-s,o-t,go-w {} +
-find usr etc -xtype l -delete
+# In the chroot: absolute links are to be looked up there and not on this machine.
+chroot "$root" /usr/bin/find /usr /etc -xtype l -delete
 chown -hR 0:0 usr etc root tmp workspace run var
