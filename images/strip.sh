@@ -81,7 +81,7 @@ find root -mindepth 1 -delete
 find etc root tmp workspace run var -type d -exec chmod 755 {} +
 find etc -type f -exec chmod 644 {} +
 chmod 700 root
-# A link first: chmod would follow it.
+# Not links: chmod would follow them.
 find usr ! -type l -perm /7022 -exec chmod u-s,g-s,o-t,go-w {} +
 # In the chroot: absolute links are to be looked up there and not on this machine.
 chroot "$root" /usr/bin/find /usr /etc -xtype l -delete
