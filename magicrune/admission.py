@@ -40,6 +40,9 @@ class Grant:
     env: tuple[tuple[str, str], ...]
     limits: Limits
     image: str | None
+    image_digest: str | None
+    oci_runtime: str | None
+    seccomp: str
     sensitive: tuple[str, ...]
 
 
@@ -63,6 +66,9 @@ def admit(request: SpellRequest, policy: Policy, *, timeout_sec: int | None = No
         env=_grant_env(request.env, policy.capabilities.env),
         limits=limits,
         image=policy.runtime.image,
+        image_digest=policy.runtime.image_digest,
+        oci_runtime=policy.runtime.oci_runtime,
+        seccomp=policy.runtime.unsafe_seccomp or policy.runtime.seccomp,
         sensitive=(*SENSITIVE, *(glob for glob in policy.sensitive if glob not in SENSITIVE)),
     )
 

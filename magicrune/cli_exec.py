@@ -17,7 +17,7 @@ from magicrune.cli_output import Sink, Stdout, error_bytes, open_sink
 from magicrune.errors import CliUsage, MagicRuneError
 
 if TYPE_CHECKING:
-    from magicrune.backends.base import Backend
+    from magicrune.backends.select import Choice
     from magicrune.policy import Policy
     from magicrune.request import SpellRequest
     from magicrune.result import SpellResult
@@ -88,10 +88,14 @@ class _Wish:
     help="Write the document to FILE (atomically, mode 0600, never through a symlink) "
     "instead of stdout. Errors go there too.",
 )
-@click.option("--strict", is_flag=True, help="Refuse a request that leaves out any key.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Refuse a request that leaves out any key, and any sandbox but the policy's first.",
+)
 @click.option(
     "--backend",
-    type=click.Choice(["auto", "wasi", "fake"]),
+    type=click.Choice(["auto", "wasi", "oci", "podman", "docker", "fake"]),
     default="auto",
     show_default=True,
     help="The sandbox; auto takes the first of the policy's that works here. "
@@ -144,20 +148,22 @@ def exec_command(
 
 def _answer(wish: _Wish, sink: Sink) -> int:
     with _quick_start():
-        request, policy, backend = _load(wish)
+        request, policy, choice = _load(wish)
         import magicrune.ledger
         import magicrune.pipeline
         import magicrune.quarantine
     if wish.dry_run:
         rehearse = magicrune.pipeline.rehearse
-        would = rehearse(request, policy, backend, seed=wish.seed, timeout_sec=wish.timeout)
+        would = rehearse(request, policy, choice.backend, seed=wish.seed, timeout_sec=wish.timeout)
         sink.write(json.dumps(would).encode() + b"\n")
         return 0
-    result = _execute(wish, request, policy, backend)
+    for reason in choice.passed_over:
+        print(f"magicrune: not used: {reason}", file=sys.stderr, flush=True)
+    result = _execute(wish, request, policy, choice)
     return _tell(result, wish, sink)
 
 
-def _load(wish: _Wish) -> tuple[SpellRequest, Policy, Backend]:
+def _load(wish: _Wish) -> tuple[SpellRequest, Policy, Choice]:
     from magicrune.backends.select import choose
     from magicrune.policy import find_policy, load_policy
     from magicrune.request import parse_request
@@ -168,10 +174,11 @@ def _load(wish: _Wish) -> tuple[SpellRequest, Policy, Backend]:
     data = read_limited(sys.stdin.buffer if wish.source == "-" else wish.source)
     request = parse_request(data, strict=wish.strict)
     policy = load_policy(find_policy(wish.policy))
-    return request, policy, choose(wish.backend, policy.runtime.backends)
+    choice = choose(wish.backend, policy.runtime.backends, strict=wish.strict)
+    return request, policy, choice
 
 
-def _execute(wish: _Wish, request: SpellRequest, policy: Policy, backend: Backend) -> SpellResult:
+def _execute(wish: _Wish, request: SpellRequest, policy: Policy, choice: Choice) -> SpellResult:
     from magicrune.ledger import Ledger
     from magicrune.locations import state_dir
     from magicrune.pipeline import execute
@@ -182,11 +189,12 @@ def _execute(wish: _Wish, request: SpellRequest, policy: Policy, backend: Backen
         return execute(
             request,
             policy,
-            backend,
+            choice.backend,
             ledger=ledger,
             quarantine=Quarantine(state / "quarantine"),
             seed=wish.seed,
             timeout_sec=wish.timeout,
+            passed_over=choice.passed_over,
         )
 
 

@@ -37,15 +37,17 @@ def execute(
     quarantine: Quarantine,
     seed: int | None = None,
     timeout_sec: int | None = None,
+    passed_over: tuple[str, ...] = (),
 ) -> SpellResult:
     """Runs a request once under a policy and tells what came of it.
 
     `seed` and `timeout_sec` (seconds) stand in for the request's own. A refusal by the
-    policy is a result too (red, not executed). Raises a MagicRuneError where *we* failed;
+    policy is a result too (red, not executed). `passed_over` tells which backends were
+    preferred to this one. Raises a MagicRuneError where *we* failed;
     the ledger has it by then, as it has an interruption (KeyboardInterrupt).
     """
     clock = _Clock()
-    known = _identify(request, policy, seed)
+    known = _identify(request, policy, seed, passed_over)
     try:
         spec = prepare(request, policy, seed=seed, timeout_sec=timeout_sec)
     except PolicyViolation as violation:
@@ -116,7 +118,9 @@ def exit_code(result: SpellResult) -> int:
     return EXIT_CODES[result.verdict] if result.executed else PolicyViolation.exit_code
 
 
-def _identify(request: SpellRequest, policy: Policy, seed: int | None) -> Provenance:
+def _identify(
+    request: SpellRequest, policy: Policy, seed: int | None, passed_over: tuple[str, ...] = ()
+) -> Provenance:
     effective = request.seed if seed is None else seed
     return Provenance(
         run_id=run_id(request, effective),
@@ -124,6 +128,7 @@ def _identify(request: SpellRequest, policy: Policy, seed: int | None) -> Proven
         policy_sha256=policy.sha256,
         policy_id=policy.policy_id,
         seed=effective,
+        passed_over=passed_over,
     )
 
 

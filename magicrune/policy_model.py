@@ -183,7 +183,23 @@ class Runtime(_Section):
     image: str | None = Field(
         default=None,
         pattern=r"^[a-z0-9][A-Za-z0-9./:@_-]{0,255}$",
-        description="Image for container backends; null: the shipped one.",
+        description="Image for container backends; null: `python`.",
+    )
+    image_digest: str | None = Field(
+        default=None,
+        pattern=r"^sha256:[0-9a-f]{64}$",
+        description="That image and no other; null: the one built last, told in the result.",
+    )
+    oci_runtime: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9_.-]{0,31}$",
+        description="Runtime of the container backends; null: crun, or runc, or the engine's own.",
+    )
+    seccomp: Literal["default", "strict"] = Field(
+        default="default", description="Which system calls containers may make at most."
+    )
+    unsafe_seccomp: Literal["loose"] | None = Field(
+        default=None, description="Instead of `seccomp`: lets debuggers and tracers work."
     )
 
 

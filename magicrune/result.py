@@ -53,6 +53,8 @@ class Provenance:
     policy_sha256: str
     policy_id: str
     seed: int | None
+    passed_over: tuple[str, ...] = ()
+    """Backends preferred to the one used, with why they could not be (backends.select)."""
 
 
 def build_result(

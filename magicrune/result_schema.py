@@ -110,6 +110,8 @@ class SpellResult(_Part):
     artifacts: tuple[ResultArtifact, ...]
     artifacts_skipped: tuple[SkippedArtifact, ...]
     backend: str
+    passed_over: tuple[str, ...] = ()
+    """Backends that the policy prefers to this one, and why each could not be used."""
     enforcement: tuple[ResultControl, ...]
     seed: int | None
     request_sha256: Sha256

@@ -71,6 +71,10 @@ class ContainerSpec:
     uid: int = 65534
     gid: int = 65534
     image: str | None = None
+    image_digest: str | None = None
+    oci_runtime: str | None = None
+    seccomp: str = "default"
+    """Name of the outer profile (policies/seccomp)."""
     sensitive: tuple[str, ...] = field(default=())
     """Globs (magicrune.pathrule) of paths whose reading is reported as `sensitive`."""
 
@@ -118,6 +122,9 @@ def plan(request: SpellRequest, grant: Grant, *, run_id: str, seed: int | None) 
         net=grant.net,
         seed=seed,
         image=grant.image,
+        image_digest=grant.image_digest,
+        oci_runtime=grant.oci_runtime,
+        seccomp=grant.seccomp,
         sensitive=grant.sensitive,
     )
 

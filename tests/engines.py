@@ -13,10 +13,10 @@ from magicrune.backends.rune.backend import ContainerBackend
 from magicrune.errors import ImageMissing
 from magicrune.images import store
 
-IMAGE_CACHE = Path(
-    os.environ.get("MAGICRUNE_TEST_CACHE") or Path.home() / ".cache" / "magicrune-tests"
+IMAGE_HOME = Path(
+    os.environ.get("MAGICRUNE_TEST_IMAGES") or Path.home() / ".cache" / "magicrune-tests"
 )
-"""Where scripts/install.sh builds the images, kept from run to run."""
+"""The MAGICRUNE_HOME where scripts/engines.sh builds the images, kept from run to run."""
 
 
 def absent(what: str) -> None:
@@ -27,11 +27,11 @@ def absent(what: str) -> None:
 
 
 def container_backend(lane: str, monkeypatch: pytest.MonkeyPatch) -> ContainerBackend:
-    """The backend called `lane` (``oci-crun``), with the image that install.sh built."""
+    """The backend called `lane` (``oci-crun``), with the image that engines.sh built."""
     runtime = lane.partition("-")[2]
     if shutil.which(runtime) is None or os.geteuid() != 0:
         absent(f"{runtime} is not installed, or this is not root")
-    monkeypatch.setattr(store, "cache_dir", lambda: IMAGE_CACHE)
+    monkeypatch.setattr(store, "cache_dir", lambda: IMAGE_HOME / "cache")
     backend = ContainerBackend(OciEngine(runtime))
     try:
         store.find("python")

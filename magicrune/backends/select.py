@@ -6,6 +6,7 @@ Fails closed: no name leads to a weaker sandbox than was asked for.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from magicrune.errors import BackendUnavailable
@@ -16,16 +17,24 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
-def choose(name: str, order: Sequence[str]) -> Backend:
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A backend that can work here, and why each one preferred to it cannot."""
+
+    backend: Backend
+    passed_over: tuple[str, ...] = ()
+
+
+def choose(name: str, order: Sequence[str], *, strict: bool = False) -> Choice:
     """The backend called `name`; for ``auto`` the first usable of `order` (the policy's).
 
     Raises BackendUnavailable, saying of each candidate why it cannot be used and what
-    mends it. A name outside `order` is refused too: the policy says what may be used.
-    The fake one is never part of ``auto`` and needs no place in `order`, because its own
-    switch guards it.
+    mends it. With `strict` the first of `order` is used or none. A name outside `order` is
+    refused too: the policy says what may be used. The fake one is never part of ``auto`` and
+    needs no place in `order`, because its own switch guards it.
     """
     if name == AUTO:
-        return _first_usable([each for each in order if each != "fake"])
+        return _first_usable([each for each in order if each != "fake"][: 1 if strict else None])
     if name not in order and name != "fake":
         listed = ", ".join(order) or "none"
         raise BackendUnavailable(
@@ -35,8 +44,8 @@ def choose(name: str, order: Sequence[str]) -> Backend:
     return _first_usable([name])
 
 
-def _first_usable(names: Sequence[str]) -> Backend:
-    reasons = []
+def _first_usable(names: Sequence[str]) -> Choice:
+    reasons: list[str] = []
     for name in names:
         make = _MAKERS.get(name)
         if make is None:
@@ -45,7 +54,7 @@ def _first_usable(names: Sequence[str]) -> Backend:
         backend = make()
         probe = backend.probe()
         if probe.usable:
-            return backend
+            return Choice(backend, tuple(reasons))
         reasons.append(f"{name}: {probe.detail}" + (f"; {probe.fix}" if probe.fix else ""))
     raise BackendUnavailable(
         "no sandbox can be used here: " + (" | ".join(reasons) or "the policy lists none"),

@@ -187,7 +187,7 @@ def test_a_broken_sandbox_is_error_4_and_retryable(fake: Callable[..., Done]) ->
         ["exec", "-f", "-", "--timeout", "61"],
         ["exec", "-f", "-", "--timeout", "0"],
         ["exec", "-f", "-", "--seed", "x"],
-        ["exec", "-f", "-", "--backend", "docker"],
+        ["exec", "-f", "-", "--backend", "chroot"],
         ["nonsense"],
         ["schema", "nonsense"],
         ["exec", "-f", "-", "surplus"],

@@ -94,7 +94,7 @@ def test_it_is_usable_only_where_its_switch_is_set(monkeypatch: pytest.MonkeyPat
     with pytest.raises(BackendUnavailable, match="MAGICRUNE_UNSAFE_FAKE"):
         select.choose("fake", ["wasi"])
     monkeypatch.setenv("MAGICRUNE_UNSAFE_FAKE", "1")
-    assert select.choose("fake", ["wasi"]).name == "fake"
+    assert select.choose("fake", ["wasi"]).backend.name == "fake"
 
 
 def test_auto_never_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,8 +126,9 @@ def test_auto_takes_the_first_usable_in_the_order_of_the_policy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     _lanes(monkeypatch, one=False, two=True, three=True)
-    assert select.choose("auto", ["one", "two", "three"]).name == "two"
-    assert select.choose("auto", ["three", "two"]).name == "three"
+    assert select.choose("auto", ["one", "two", "three"]).backend.name == "two"
+    assert select.choose("auto", ["one", "two"]).passed_over
+    assert select.choose("auto", ["three", "two"]).backend.name == "three"
 
 
 def test_a_named_lane_is_never_replaced_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +139,7 @@ def test_a_named_lane_is_never_replaced_by_another(monkeypatch: pytest.MonkeyPat
 
 def test_a_lane_that_the_policy_does_not_list_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     _lanes(monkeypatch, one=True, two=True)
-    assert select.choose("two", ["one", "two"]).name == "two"
+    assert select.choose("two", ["one", "two"]).backend.name == "two"
     with pytest.raises(BackendUnavailable, match="not one that the policy allows"):
         select.choose("two", ["one"])
 

@@ -54,7 +54,7 @@ def test_the_shipped_default_denies():
     assert policy.sha256 == hashlib.sha256(DEFAULT.encode()).hexdigest()
     assert policy.capabilities.net.allow == ()
     assert policy.capabilities.fs.allow == ("/tmp/**", "/workspace/**")
-    assert policy.runtime.backends == ("wasi",)
+    assert policy.runtime.backends == ("wasi", "oci", "podman", "docker")
 
 
 def test_what_is_left_out_is_granted_to_nobody():

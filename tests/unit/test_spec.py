@@ -27,7 +27,7 @@ def test_what_the_job_runs():
     assert spec.stdin == "é".encode()
     assert [(file.path, file.content) for file in spec.files] == [("/tmp/a", b"\0x")]
     assert spec.mounts == (Mount("/tmp"), Mount("/workspace"))
-    assert (spec.cwd, spec.run_id, spec.net, spec.image) == ("/workspace", "r_1", (), None)
+    assert (spec.cwd, spec.run_id, spec.net, spec.image) == ("/workspace", "r_1", (), "python")
     assert (spec.uid, spec.gid, spec.hostname) == (65534, 65534, "magicrune")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicrune.backends.rune.container import INIT_PATH
+from magicrune.backends.rune.container import INIT_DIR, INIT_PATH
 
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container, TmpFs
@@ -20,14 +20,15 @@ def write_config(
 ) -> dict[str, Any]:
     """config.json for `container` over the unpacked image at `rootfs`.
 
-    `limit_swap` is False only where the kernel counts no swap, and none is there to use.
+    `init` is alone in its directory. `limit_swap` is False only where the kernel counts no
+    swap, and none is there to use.
     """
     return {
         "ociVersion": "1.0.2",
         "process": _process(container),
         "root": {"path": str(rootfs), "readonly": True},
         "hostname": container.hostname,
-        "mounts": [*_kernel_mounts(), *map(_tmpfs, container.tmpfs), _bind(init, INIT_PATH)],
+        "mounts": [*_kernel_mounts(), *map(_tmpfs, container.tmpfs), _bind(init.parent, INIT_DIR)],
         "annotations": container.labels,
         "linux": {
             "cgroupsPath": f"/magicrune/{container.name}",

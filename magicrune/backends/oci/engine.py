@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from magicrune.backends.base import Probe
 from magicrune.backends.oci.bundle import write_config
 from magicrune.backends.oci.hierarchy import read_hierarchy
+from magicrune.backends.oci.mountpoints import find_missing, lay_over
 from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.init_binary import init_path, machine
 from magicrune.errors import BackendFailed, BackendUnavailable
-from magicrune.images.store import find
+from magicrune.images import store
 from magicrune.locations import private_dir, state_dir
 
 if TYPE_CHECKING:
@@ -30,8 +31,12 @@ _REMOVE_S = 10.0
 _COMPLAINT_MAX = 4096
 _GUARD = """\
 [ -z "$MAGICRUNE_UMOUNT" ] || umount "$MAGICRUNE_UMOUNT" || exit 125
+if [ -n "$MAGICRUNE_OVERLAY" ]; then
+    mount -t overlay -o "$MAGICRUNE_OVERLAY" overlay "$MAGICRUNE_BUNDLE/rootfs" || exit 125
+fi
 "$@"
 code=$?
+[ -z "$MAGICRUNE_OVERLAY" ] || umount "$MAGICRUNE_BUNDLE/rootfs" || exit 125
 rm -rf -- "$MAGICRUNE_BUNDLE"
 exit $code
 """
@@ -58,10 +63,14 @@ class OciEngine:
         hierarchy = read_hierarchy()
         if not hierarchy.version:
             return Probe(self.name, False, runtime, "no cgroup controllers at /sys/fs/cgroup")
-        return Probe(self.name, True, f"{Path(runtime).name}, cgroup v{hierarchy.version}")
+        version = f"{Path(runtime).name}, cgroup v{hierarchy.version}"
+        if not any(store.current(name) for name in ("python", "base")):
+            fix = "magicrune images build"
+            return Probe(self.name, False, version, "there is no image", fix)
+        return Probe(self.name, True, version)
 
     def find_image(self, name: str, digest: str | None) -> FoundImage:
-        image = find(name, digest)
+        image = store.find(name, digest)
         return FoundImage(str(image.rootfs), image.digest)
 
     def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
@@ -74,21 +83,31 @@ class OciEngine:
         )
 
     def start(self, container: Container, image: FoundImage) -> OciContainer:
-        runtime = self._find_runtime()
+        runtime = self._find_runtime(container.oci_runtime)
         if runtime is None:
-            raise BackendUnavailable("no OCI runtime is installed", hint="apt-get install crun")
+            wanted = container.oci_runtime or "OCI runtime"
+            raise BackendUnavailable(f"no {wanted} is installed", hint="apt-get install crun")
         home = private_dir(state_dir() / "oci")
         bundle = home / container.name
         bundle.mkdir(mode=0o700)
         try:
-            (bundle / "config.json").write_text(json.dumps(self.words(container, image)))
-            return OciContainer(runtime, home, bundle)
+            words = self.words(container, image)
+            rootfs = Path(image.reference)
+            missing = find_missing((each.path for each in container.tmpfs), rootfs)
+            overlay = ""
+            if missing:
+                (bundle / "rootfs").mkdir()
+                overlay = lay_over(missing, bundle / "skeleton", rootfs)
+                words["root"]["path"] = str(bundle / "rootfs")
+            (bundle / "config.json").write_text(json.dumps(words))
+            return OciContainer(runtime, home, bundle, overlay)
         except BaseException:
             shutil.rmtree(bundle, ignore_errors=True)
             raise
 
-    def _find_runtime(self) -> str | None:
-        names = (self._wanted,) if self._wanted else RUNTIMES
+    def _find_runtime(self, named: str | None = None) -> str | None:
+        wanted = named or self._wanted
+        names = (wanted,) if wanted else RUNTIMES
         found = (shutil.which(name) for name in names)
         return next((path for path in found if path), None)
 
@@ -96,10 +115,11 @@ class OciEngine:
 class OciContainer:
     """One runtime process in the foreground, and our end of the stream to its init."""
 
-    def __init__(self, runtime: str, home: Path, bundle: Path) -> None:
+    def __init__(self, runtime: str, home: Path, bundle: Path, overlay: str) -> None:
         self._runtime = [runtime, "--root", str(home / "state")]
         self._name = bundle.name
         self._bundle = bundle
+        self._overlay = overlay
         # Anonymous memory: what the runtime complains of must outlive the bundle.
         self._stderr = os.memfd_create("magicrune-stderr")
         self.connection, theirs = socket.socketpair()
@@ -111,12 +131,14 @@ class OciContainer:
         environment = {
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             "MAGICRUNE_BUNDLE": str(self._bundle),
+            "MAGICRUNE_OVERLAY": self._overlay,
             "MAGICRUNE_UMOUNT": "",
         }
         guard = ["/bin/sh", "-c", _GUARD, "magicrune-guard", *run]
         if Path(self._runtime[0]).name == "crun" and read_hierarchy().unified_beside:
             # crun 1.8 takes a hybrid host for version 2 and finds no controllers there.
             environment["MAGICRUNE_UMOUNT"] = "/sys/fs/cgroup/unified"
+        if environment["MAGICRUNE_UMOUNT"] or self._overlay:
             guard = ["unshare", "--mount", "--propagation", "private", *guard]
         try:
             return subprocess.Popen(  # noqa: S603 - the runtime that we found

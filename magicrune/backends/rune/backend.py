@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from magicrune.spec import ContainerSpec
 
 DEFAULT_IMAGE = "python"
-DEFAULT_PROFILE = "default"
 
 
 class ContainerBackend:
@@ -83,7 +82,7 @@ class ContainerBackend:
 
         Raises ImageMissing, SeccompProfileInvalid.
         """
-        profile = load(DEFAULT_PROFILE)
+        profile = load(spec.seccomp)
         container = lower(spec, profile=profile, image=DEFAULT_IMAGE, owner=_owner())
         image = self._engine.find_image(container.image, container.image_digest)
         return container, image

@@ -64,6 +64,7 @@ class Container:
     pids: int
     open_files: int
     seccomp: Profile
+    oci_runtime: str | None
     owner: str
     """PID and start time of the process whose death makes this container an orphan."""
     capabilities: tuple[str, ...] = CAPABILITIES
@@ -94,11 +95,12 @@ def lower(spec: ContainerSpec, *, profile: Profile, image: str, owner: str) -> C
         run_id=spec.run_id,
         hostname=spec.hostname,
         image=spec.image or image,
-        image_digest=None,
+        image_digest=spec.image_digest,
         tmpfs=(*scratch, shm),
         memory_bytes=limits.memory_bytes + limits.tmp_bytes + INIT_MEMORY,
         pids=limits.pids + INIT_PIDS,
         open_files=max(limits.open_files, INIT_FILES),
         seccomp=profile,
+        oci_runtime=spec.oci_runtime,
         owner=owner,
     )

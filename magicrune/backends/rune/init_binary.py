@@ -25,9 +25,10 @@ def machine() -> str:
 def init_path() -> Path:
     """A copy of the shipped binary that is executable and ours alone to change.
 
-    The shipped file may lie where no execute bit survives (a wheel), so a copy named after
-    its digest is kept in the cache. Raises ProgramInvalid where the shipped one is missing
-    or is not the one that SHA256SUMS names.
+    It is called ``init`` and is alone in its directory, which can be mounted as a whole. The
+    shipped file may lie where no execute bit survives (a wheel), so a copy is kept in the
+    cache, in a directory named after its digest. Raises ProgramInvalid where the shipped one
+    is missing or is not the one that SHA256SUMS names.
     """
     name = f"rune-init.{machine()}"
     source = shipped(f"rune-init/{name}")
@@ -39,7 +40,7 @@ def init_path() -> Path:
     digest = hashlib.sha256(data).hexdigest()
     if dict(zip(sums[1::2], sums[::2], strict=False)).get(name) != digest:
         raise ProgramInvalid(f"has SHA-256 {digest}, not that of SHA256SUMS", where=str(source))
-    copy = private_dir(cache_dir() / "rune-init") / digest
+    copy = private_dir(private_dir(cache_dir() / "rune-init") / digest) / "init"
     if not _is_intact(copy, data):
         _put(copy, data)
     return copy
@@ -53,7 +54,7 @@ def _is_intact(path: Path, data: bytes) -> bool:
 
 
 def _put(path: Path, data: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    descriptor, name = tempfile.mkstemp(dir=path.parent.parent, prefix=".new-")
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         os.fchmod(file.fileno(), 0o755)

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Installs what the tests of container backends need (Debian packages; needs root) and builds
+# the images where they are kept for tests. Safe to run again; does nothing when all is there.
+#   MAGICRUNE_TEST_IMAGES=DIR    another place for the images
+set -eu
+cd "$(dirname "$0")/.."
+bin=${BIN:-.venv/bin}
+export MAGICRUNE_HOME="${MAGICRUNE_TEST_IMAGES:-$HOME/.cache/magicrune-tests}"
+
+[ "$(id -u)" = 0 ] || { echo "engines: needs root" >&2; exit 1; }
+missing=
+for pair in crun:crun runc:runc mmdebstrap:mmdebstrap unshare:util-linux cc:gcc; do
+    command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
+done
+if [ -n "$missing" ]; then
+    command -v apt-get >/dev/null || { echo "engines: install$missing" >&2; exit 1; }
+    attempt=1
+    # shellcheck disable=SC2086
+    until apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing; do
+        [ "$attempt" -lt 4 ] || { echo "engines: cannot install$missing" >&2; exit 1; }
+        sleep $((attempt * 5))
+        attempt=$((attempt + 1))
+    done
+fi
+mkdir -p "$MAGICRUNE_HOME"
+chmod 700 "$MAGICRUNE_HOME"
+recipe=$(cat images/*.sh images/*/packages magicrune/images/*.py | sha256sum | cut -d ' ' -f 1)
+if [ "$(cat "$MAGICRUNE_HOME/recipe" 2>/dev/null)" != "$recipe" ] ||
+    ! "$bin/magicrune" images list --verify >/dev/null; then
+    "$bin/magicrune" images build >&2
+    echo "$recipe" >"$MAGICRUNE_HOME/recipe"
+fi
