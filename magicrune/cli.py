@@ -29,6 +29,8 @@ _COMMANDS = {
     "runs": ("magicrune.cli_runs:runs_group", "Look at past runs."),
     "quarantine": ("magicrune.cli_runs:quarantine_group", "Look at withheld red output."),
     "images": ("magicrune.cli_images:images_group", "Build and list images for containers."),
+    "doctor": ("magicrune.cli_doctor:doctor_command", "Try every sandbox; say what it enforces."),
+    "explain": ("magicrune.cli_doctor:explain_command", "Show what a request would get."),
     "completion": ("magicrune.cli_policy:completion_command", "Print shell completion code."),
 }
 

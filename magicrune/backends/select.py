@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
+BACKENDS = ("wasi", "oci", "podman", "docker")
+"""All that a policy can name (policy_model.BackendName)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A backend that can work here, and why each one preferred to it cannot."""
@@ -42,6 +46,12 @@ def choose(name: str, order: Sequence[str], *, strict: bool = False) -> Choice:
             hint="runtime.backends of the policy lists them",
         )
     return _first_usable([name])
+
+
+def make(name: str) -> Backend | None:
+    """The backend called `name`, not yet looked at; None where this version has none."""
+    maker = _MAKERS.get(name)
+    return None if maker is None else maker()
 
 
 def _first_usable(names: Sequence[str]) -> Choice:

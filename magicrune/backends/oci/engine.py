@@ -16,6 +16,7 @@ from magicrune.backends.base import Probe
 from magicrune.backends.oci.bundle import write_config
 from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.oci.mountpoints import find_missing, lay_over
+from magicrune.backends.oci.sweep import find_orphans, remove_orphan
 from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.init_binary import init_path, machine
 from magicrune.errors import BackendFailed, BackendUnavailable
@@ -104,6 +105,15 @@ class OciEngine:
         except BaseException:
             shutil.rmtree(bundle, ignore_errors=True)
             raise
+
+    def sweep(self) -> tuple[str, ...]:
+        home = private_dir(state_dir() / "oci")
+        runtimes = [path for path in map(shutil.which, RUNTIMES) if path]
+        found = tuple(find_orphans(home))
+        stuck = [each.name for each in found if not remove_orphan(each, home / "state", runtimes)]
+        if stuck:
+            raise BackendFailed("cannot be removed", where=", ".join(stuck))
+        return tuple(each.name for each in found)
 
     def _find_runtime(self, named: str | None = None) -> str | None:
         wanted = named or self._wanted

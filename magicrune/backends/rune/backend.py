@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from magicrune.backends.rune.controls import read_controls, require_held
 from magicrune.backends.rune.events import count_events, is_complete, read_events
 from magicrune.backends.rune.frames import FrameInvalid
 from magicrune.backends.rune.outcome import Outcome, lost_outcome, read_outcome
+from magicrune.backends.rune.owner import own
 from magicrune.backends.rune.seccomp import load
 from magicrune.backends.rune.session import converse
 from magicrune.backends.rune.spent import read_spent
@@ -83,13 +83,17 @@ class ContainerBackend:
         Raises ImageMissing, SeccompProfileInvalid.
         """
         profile = load(spec.seccomp)
-        container = lower(spec, profile=profile, image=DEFAULT_IMAGE, owner=_owner())
+        container = lower(spec, profile=profile, image=DEFAULT_IMAGE, owner=own())
         image = self._engine.find_image(container.image, container.image_digest)
         return container, image
 
     def explain(self, spec: ContainerSpec) -> dict[str, Any]:
         """What the engine would be told to make the sandbox of `spec`."""
         return self._engine.words(*self.prepare(spec))
+
+    def sweep(self) -> tuple[str, ...]:
+        """Removes containers whose owner has ended; their names."""
+        return self._engine.sweep()
 
 
 @contextmanager
@@ -183,12 +187,6 @@ def _own_namespaces() -> dict[str, str]:
 
 def _has_swap() -> bool:
     return len(Path("/proc/swaps").read_text().splitlines()) > 1
-
-
-def _owner() -> str:
-    """This process, so that nobody takes a later one with the same number for it."""
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    return f"{os.getpid()}-{fields[19]}"
 
 
 class _Clock:

@@ -66,7 +66,7 @@ class Container:
     seccomp: Profile
     oci_runtime: str | None
     owner: str
-    """PID and start time of the process whose death makes this container an orphan."""
+    """The process whose death makes this container an orphan (owner.own)."""
     capabilities: tuple[str, ...] = CAPABILITIES
     masked_paths: tuple[str, ...] = MASKED_PATHS
     readonly_paths: tuple[str, ...] = READONLY_PATHS

@@ -295,7 +295,7 @@ def _cgroup(group: Measured, wanted: Container, swap: bool) -> Iterator[ControlR
     none = own == 0 or (isinstance(both, int) and both <= wanted.memory_bytes)
     yield ControlReading(
         "swap",
-        f"cgroup v{version} swap limit" if swap else "the host has no swap",
+        f"cgroup v{version} swap limit" if none else "the host has no swap",
         "none",
         f"swap {own}, memory and swap {both}, swap on the host: {'yes' if swap else 'no'}",
         none or not swap,

@@ -48,3 +48,7 @@ class Engine(Protocol):
 
     def start(self, container: Container, image: FoundImage) -> Running:
         """Starts it. Raises BackendFailed, leaving nothing behind."""
+
+    def sweep(self) -> tuple[str, ...]:
+        """Removes what is left of containers whose owner (rune/owner.py) has ended; their
+        names. Raises BackendFailed where something stays."""

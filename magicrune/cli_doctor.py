@@ -1,0 +1,91 @@
+"""``magicrune doctor`` and ``explain``: what works here, and what a request would get."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from magicrune.cli_output import write_stdout
+from magicrune.display import escape
+from magicrune.errors import BackendUnavailable
+
+if TYPE_CHECKING:
+    from magicrune.doctor import Diagnosis
+    from magicrune.machine import Fact
+
+_AMISS = "fix"
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document.")
+@click.option("--clean", "cleaning", is_flag=True, help="Remove what crashed runs left, first.")
+def doctor_command(as_json: bool, cleaning: bool) -> int:
+    """Try every sandbox with a job that does nothing; say what each enforces here.
+
+    Exit code 0 where at least one works, else 4.
+    """
+    from magicrune.doctor import clean, examine
+    from magicrune.machine import look_around
+
+    removed = clean() if cleaning else {}
+    facts, diagnoses = look_around(), examine()
+    if as_json:
+        document = {
+            "machine": [asdict(fact) for fact in facts],
+            "backends": [asdict(diagnosis) for diagnosis in diagnoses],
+            "removed": removed,
+        }
+        write_stdout(json.dumps(document).encode() + b"\n")
+    else:
+        write_stdout(_table(facts, diagnoses, removed).encode())
+    return 0 if any(each.usable for each in diagnoses) else BackendUnavailable.exit_code
+
+
+def _table(
+    facts: tuple[Fact, ...],
+    diagnoses: tuple[Diagnosis, ...],
+    removed: dict[str, tuple[str, ...]],
+) -> str:
+    lines = [f"removed: {name} {each}" for name, found in removed.items() for each in found]
+    for fact in facts:
+        lines.append(f"{fact.name:16} {escape(fact.value, limit=100)}")
+        lines += [f"{'':16} {_AMISS}: {fact.fix}"] if fact.fix else []
+    for diagnosis in diagnoses:
+        held = sum(reading.held for reading in diagnosis.controls)
+        state = f"works, {held} controls held" if diagnosis.usable else "cannot be used"
+        lines.append(f"\n{diagnosis.backend:8} {state}  {diagnosis.version}")
+        if diagnosis.problem:
+            lines.append(f"{'':8} {escape(diagnosis.problem, limit=400)}")
+        if diagnosis.fix:
+            lines.append(f"{'':8} {_AMISS}: {diagnosis.fix}")
+        for reading in diagnosis.controls:
+            state = "ok" if reading.held else "NOT HELD"
+            mechanism = escape(reading.mechanism, limit=60)
+            lines.append(f"{'':8} {state:8} {reading.control:18} {mechanism}")
+    return "\n".join(lines) + "\n"
+
+
+@click.command("explain")
+@click.option("-f", "--file", "source", required=True, metavar="FILE|-", help="The request.")
+@click.option("--policy", metavar="NAME|FILE", help="As for exec.")
+@click.option("--backend", default="auto", show_default=True, help="As for exec.")
+def explain_command(source: str, policy: str | None, backend: str) -> int:
+    """Print what a request would get, and from which line of the policy. Runs nothing."""
+    import os
+    import sys
+
+    from magicrune.backends.select import choose
+    from magicrune.explain import explain
+    from magicrune.policy import find_policy, load_policy
+    from magicrune.request import parse_request
+    from magicrune.strictjson import read_limited
+
+    path = find_policy(policy or os.environ.get("MAGICRUNE_POLICY") or None)
+    request = parse_request(read_limited(sys.stdin.buffer if source == "-" else source))
+    choice = choose(backend, load_policy(path).runtime.backends)
+    document = explain(request, path, choice)
+    write_stdout(json.dumps(document, indent=2).encode() + b"\n")
+    return 0

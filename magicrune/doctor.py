@@ -1,0 +1,78 @@
+"""What works on this machine: each backend is tried with a job that does nothing.
+
+A control is called held only because it was read back from a sandbox that really ran.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from magicrune.backends.select import BACKENDS, make
+from magicrune.errors import MagicRuneError
+from magicrune.pipeline import prepare
+from magicrune.policy import find_policy, load_policy
+from magicrune.request import parse_request
+
+if TYPE_CHECKING:
+    from magicrune.observation import ControlReading
+    from magicrune.spec import ContainerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One backend. `usable` means that the trial ran and all its controls were held."""
+
+    backend: str
+    usable: bool
+    version: str
+    problem: str = ""
+    fix: str = ""
+    controls: tuple[ControlReading, ...] = field(default=())
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+def examine(names: Sequence[str] = BACKENDS) -> tuple[Diagnosis, ...]:
+    """Tries each backend once. What fails is a problem in its diagnosis, not an exception."""
+    policy = load_policy(find_policy(None))
+    spec = prepare(parse_request(b'{"cmd": "true"}'), policy, seed=None, timeout_sec=20)
+    return tuple(_examine(name, spec) for name in names)
+
+
+def clean(names: Sequence[str] = BACKENDS) -> dict[str, tuple[str, ...]]:
+    """Removes what crashed runs left; by backend, what was removed. A backend that cannot be
+    used here has nothing of ours that could be asked for."""
+    removed = {}
+    for name in names:
+        backend = make(name)
+        sweep = getattr(backend, "sweep", None)
+        if backend is not None and sweep is not None and backend.probe().usable:
+            removed[name] = tuple(sweep())
+    return removed
+
+
+def _examine(name: str, spec: ContainerSpec) -> Diagnosis:
+    backend = make(name)
+    if backend is None:
+        return Diagnosis(name, False, "", "not in this version")
+    probe = backend.probe()
+    if not probe.usable:
+        return Diagnosis(name, False, probe.version, probe.detail, probe.fix)
+    try:
+        seen = backend.run(spec)
+    except MagicRuneError as error:
+        problem = f"{error.code} {error.where}: {error.message}"
+        return Diagnosis(name, False, probe.version, problem, error.hint)
+    loose = [reading.control for reading in seen.enforcement if not reading.held]
+    ended = f"{seen.ending.value}, exit code {seen.exit_code}"
+    fine = not loose and seen.exit_code == 0
+    return Diagnosis(
+        name,
+        fine,
+        probe.version,
+        "" if fine else f"trial: {ended}; not held: {', '.join(loose) or 'none'}",
+        "",
+        seen.enforcement,
+        dict(seen.timings),
+    )

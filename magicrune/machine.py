@@ -1,0 +1,104 @@
+"""What this machine can give to a sandbox, and what a person can do where it cannot."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+
+_KERNEL_MIN = (5, 9)
+"""Seccomp user notification with descriptors (SECCOMP_ADDFD), which the watch needs."""
+_NOFILE_MIN = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """`fix` is empty where nothing is amiss."""
+
+    name: str
+    value: str
+    fix: str = ""
+
+
+def look_around() -> tuple[Fact, ...]:
+    """Facts in the order in which a person should read them. Changes nothing."""
+    return (
+        _kernel(),
+        Fact("architecture", platform.machine()),
+        _cgroups(),
+        _user_namespaces(),
+        _subordinate_ids(),
+        _open_files(),
+        _seccomp(),
+        Fact("AppArmor", _read("/sys/module/apparmor/parameters/enabled") or "absent"),
+        Fact("swap", "yes" if len(_read("/proc/swaps").splitlines()) > 1 else "none"),
+        Fact("user", f"uid {os.geteuid()}"),
+    )
+
+
+def _kernel() -> Fact:
+    release = platform.release()
+    numbers = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
+    old = numbers < _KERNEL_MIN
+    fix = "containers need Linux 5.9 or newer; the WASI lane does not" if old else ""
+    return Fact("kernel", f"{platform.system()} {release}", fix)
+
+
+def _cgroups() -> Fact:
+    root = Path("/sys/fs/cgroup")
+    if (root / "cgroup.controllers").exists():
+        controllers = _read(str(root / "cgroup.controllers"))
+        missing = {"memory", "pids", "cpu"} - set(controllers.split())
+        fix = f"enable {' '.join(sorted(missing))} (cgroup_enable= of the kernel)"
+        return Fact("cgroups", f"version 2: {controllers}", fix if missing else "")
+    if (root / "memory/memory.limit_in_bytes").exists():
+        hybrid = " (hybrid)" if (root / "unified/cgroup.procs").exists() else ""
+        return Fact("cgroups", f"version 1{hybrid}")
+    return Fact("cgroups", "none", "mount cgroup2 at /sys/fs/cgroup; containers need it")
+
+
+def _user_namespaces() -> Fact:
+    most = _read("/proc/sys/user/max_user_namespaces")
+    refused = _read("/proc/sys/kernel/unprivileged_userns_clone") == "0"
+    if most in ("", "0") or refused:
+        fix = "sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1"
+        return Fact("user namespaces", f"at most {most or 'none'}", f"for rootless engines: {fix}")
+    return Fact("user namespaces", f"at most {most}")
+
+
+def _subordinate_ids() -> Fact:
+    import pwd
+
+    try:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        name = str(os.geteuid())
+    lines = _read("/etc/subuid").splitlines()
+    has = any(line.split(":")[0] in (name, str(os.geteuid())) for line in lines)
+    if has or os.geteuid() == 0:
+        return Fact("subordinate ids", "a range" if has else "none (root needs none)")
+    fix = f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"
+    return Fact("subordinate ids", "none", f"for rootless engines, as root: {fix}")
+
+
+def _open_files() -> Fact:
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    few = hard != resource.RLIM_INFINITY and hard < _NOFILE_MIN
+    fix = f"raise the hard limit to {_NOFILE_MIN} (ulimit -Hn, limits.conf)" if few else ""
+    return Fact("open files", f"at most {hard}", fix)
+
+
+def _seccomp() -> Fact:
+    actions = _read("/proc/sys/kernel/seccomp/actions_avail")
+    fix = "" if "user_notif" in actions else "containers need a kernel with CONFIG_SECCOMP_FILTER"
+    return Fact("seccomp", actions or "none", fix)
+
+
+def _read(path: str) -> str:
+    """The text of a file of the kernel's; empty where there is none."""
+    try:
+        return Path(path).read_text(errors="replace").strip()
+    except OSError:
+        return ""
