@@ -61,7 +61,7 @@ class _Wish:
     "source",
     required=True,
     metavar="FILE|-",
-    type=click.Path(dir_okay=False, allow_dash=True),
+    type=click.Path(allow_dash=True),
     help="The request (JSON); - is stdin.",
 )
 @click.option(

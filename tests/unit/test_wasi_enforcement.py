@@ -4,6 +4,8 @@ import pytest
 
 from magicrune.backends.wasi import backend
 from magicrune.backends.wasi.enforcement import count_foreign_variables
+from magicrune.backends.wasi.proof_ceilings import prove_ceilings
+from magicrune.errors import ControlNotHeld
 from tests.conftest import RunJob
 
 
@@ -38,7 +40,8 @@ def test_open_files_are_read_back(run_job: RunJob) -> None:
 
     few, many = reading("true"), reading("exec 5>/tmp/5 6>/tmp/6 7>/tmp/7 8>/tmp/8 9>/tmp/9; true")
     assert few[0] == many[0] == "<= 20"
-    assert int(many[1].split()[1]) >= int(few[1].split()[1]) + 5
+    peaks = [int(each[1].split()[1].rstrip(";")) for each in (few, many)]
+    assert peaks[1] >= peaks[0] + 5
     assert few[2]
     assert many[2]
 
@@ -58,3 +61,27 @@ def test_our_own_compiling_is_not_the_jobs_time(
     assert seen.exit_code == 127
     assert seen.usage.wall_ms < 900
     assert all(reading.held for reading in seen.enforcement)
+
+
+def test_ceilings_are_tried_beyond_their_limit(run_job: RunJob) -> None:
+    readings = {r.control: r.measured for r in run_job("true").enforcement}
+    for control in ("processes", "open_files", "output", "disk", "files"):
+        assert "trial: 4 granted, the next refused" in readings[control]
+
+
+@pytest.mark.parametrize(
+    ("place", "stand_in", "control"),
+    [
+        ("Job.charge_process", lambda _job: True, "processes"),
+        ("FdTable.insert", lambda _table, _handle: 3, "open_files"),
+        ("OutputStream.write", lambda stream, data: stream.content.extend(data), "output"),
+        ("Quota.charge_bytes", lambda _quota, _count: None, "disk"),
+        ("Quota.charge_file", lambda _quota: None, "files"),
+    ],
+)
+def test_a_ceiling_that_lets_more_through_is_found(
+    monkeypatch: pytest.MonkeyPatch, place: str, stand_in: object, control: str
+) -> None:
+    monkeypatch.setattr(f"magicrune.backends.wasi.proof_ceilings.{place}", stand_in)
+    with pytest.raises(ControlNotHeld, match=f"^{control}: "):
+        prove_ceilings()

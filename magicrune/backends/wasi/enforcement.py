@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from magicrune.observation import ControlReading
@@ -20,7 +20,7 @@ of 4 GiB 10 s where this was measured, so a policy with more memory can see this
 
 def read_controls(job: Job, proof: Proof) -> tuple[ControlReading, ...]:
     """All controls of a finished job. `measured` is of this run or of the lane's trials."""
-    return (*_isolation(job, proof), *_budgets(job, proof), *_ceilings(job), _identity(job))
+    return (*_isolation(job, proof), *_budgets(job, proof), *_ceilings(job, proof), _identity(job))
 
 
 def _isolation(job: Job, proof: Proof) -> tuple[ControlReading, ...]:
@@ -80,23 +80,23 @@ def _budgets(job: Job, proof: Proof) -> tuple[ControlReading, ...]:
     )
 
 
-def _ceilings(job: Job) -> tuple[ControlReading, ...]:
-    limits = job.spec.limits
-    quota = job.vfs.quota
-    return (
-        _ceiling(
-            "processes", "processes are made by one call only", limits.pids, job.processes_peak
-        ),
-        _ceiling(
+def _ceilings(job: Job, proof: Proof) -> Iterator[ControlReading]:
+    limits, quota = job.spec.limits, job.vfs.quota
+    rows = (
+        ("processes", "processes are made by one call only", limits.pids, job.processes_peak),
+        (
             "open_files",
             "descriptors are ours, counted for each process",
             limits.open_files,
             job.open_files_peak,
         ),
-        _ceiling("output", "stdout and stderr are ours", limits.output_bytes, job.output_bytes()),
-        _ceiling("disk", "every byte is charged first", quota.bytes_max, quota.bytes_peak),
-        _ceiling("files", "every entry is charged first", quota.files_max, quota.files_peak),
+        ("output", "stdout and stderr are ours", limits.output_bytes, job.output_bytes()),
+        ("disk", "every byte is charged first", quota.bytes_max, quota.bytes_peak),
+        ("files", "every entry is charged first", quota.files_max, quota.files_peak),
     )
+    for control, mechanism, wanted, peak in rows:
+        measured = f"peak {peak}; {proof.ceilings[control]}"
+        yield ControlReading(control, mechanism, f"<= {wanted}", measured, peak <= wanted)
 
 
 def _identity(job: Job) -> ControlReading:
@@ -113,7 +113,3 @@ def count_foreign_variables(given: Iterable[bytes], spec_env: Iterable[bytes]) -
     """How many of the variables given to a job are the executor's own and not the spec's."""
     own = {name + b"=" + value for name, value in os.environb.items()}
     return len((set(given) & own) - set(spec_env))
-
-
-def _ceiling(control: str, mechanism: str, wanted: int, peak: int) -> ControlReading:
-    return ControlReading(control, mechanism, f"<= {wanted}", f"peak {peak}", peak <= wanted)

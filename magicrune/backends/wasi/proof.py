@@ -9,6 +9,7 @@ the engine and of this code, not of a run.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from magicrune.backends.wasi.binding import current
 from magicrune.backends.wasi.engine import Module, Trap, WasmError, wat_to_wasm
 from magicrune.backends.wasi.fdtable import FdTable
 from magicrune.backends.wasi.preview1 import FUNCTIONS
+from magicrune.backends.wasi.proof_ceilings import prove_ceilings
 from magicrune.backends.wasi.quota import Quota
 from magicrune.backends.wasi.streams import InputStream, OutputBudget, OutputStream, make_pipe
 from magicrune.backends.wasi.vfs import Vfs
@@ -79,6 +81,8 @@ class Proof:
     imports: str
     files: str
     network: str
+    ceilings: Mapping[str, str]
+    """By control; see proof_ceilings."""
 
 
 def prove(lane: Lane) -> Proof:
@@ -89,6 +93,7 @@ def prove(lane: Lane) -> Proof:
         imports=_try_imports(lane),
         files=_try_host_files(lane),
         network=_try_network(),
+        ceilings=prove_ceilings(),
     )
 
 
