@@ -136,6 +136,7 @@ def _grant_limits(limits: PolicyLimits, timeout_sec: int | None) -> Limits:
         files=limits.files,
         open_files=limits.open_files,
         artifact_bytes=limits.artifact_bytes,
+        cpus=limits.cpus,
     )
 
 

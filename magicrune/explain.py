@@ -29,6 +29,7 @@ _SOURCES: dict[str, tuple[str, ...]] = {
     "files": ("limits", "files"),
     "open_files": ("limits", "open_files"),
     "artifacts": ("limits", "artifact_bytes"),
+    "cpu_rate": ("limits", "cpus"),
     "backend": ("runtime", "backends"),
     "image": ("runtime", "image"),
     "image_digest": ("runtime", "image_digest"),

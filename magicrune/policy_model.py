@@ -163,6 +163,9 @@ class PolicyLimits(_Section):
     artifact_bytes: int = Field(
         default=8 << 20, ge=0, le=1 << 30, description="Content of returned artifacts together."
     )
+    cpus: int | None = Field(
+        default=None, ge=1, le=1024, description="Processors used at one time; null: all."
+    )
 
 
 BackendName = Literal["wasi", "oci", "podman", "docker"]

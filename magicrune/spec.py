@@ -49,6 +49,8 @@ class Limits:
     open_files: int
     artifact_bytes: int
     """Content of all artifacts together; larger ones are named without content."""
+    cpus: int | None = None
+    """Processors' worth of time that the job may use at once; None: all of the machine."""
 
 
 @dataclass(frozen=True, slots=True)

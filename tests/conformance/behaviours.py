@@ -325,6 +325,16 @@ def cpu_time_of_children_counts(run: Run) -> None:
     assert seen.ending is Ending.CPU_LIMIT
 
 
+@behaviour
+def processors_are_bounded(run: Run) -> None:
+    spin = "while :; do :; done"
+    seen = run(f"for i in 1 2 3; do sh -c '{spin}' & done; sleep 1.2", cpus=1, wall_ms=5000)
+    assert any(r.control == "cpu_rate" and r.held for r in seen.enforcement)
+    assert seen.usage.cpu_ms is not None
+    # A quota is given anew each 100 ms: a part of a period may be used ahead.
+    assert seen.usage.cpu_ms <= seen.usage.wall_ms + 200
+
+
 # -- memory and processes -------------------------------------------------------------------
 
 _EAT = "x=0123456789abcdef; while :; do x=$x$x; done"

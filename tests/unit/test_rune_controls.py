@@ -15,7 +15,7 @@ from magicrune.errors import ControlNotHeld
 from magicrune.observation import ControlReading
 from tests.conftest import make_spec
 
-SPEC = make_spec("true")
+SPEC = make_spec("true", cpus=2)
 WANTED: Container = lower(SPEC, profile=load("default"), image="python", owner="1-1")
 HOST = {name: f"1{number}" for number, name in enumerate(("pid", "mnt", "net", "ipc", "uts"))}
 CAPS = "00000000000800e0"
@@ -53,6 +53,8 @@ CONTAINER: dict[str, Any] = {
         "swap_max": None,
         "memsw_max": WANTED.memory_bytes,
         "pids_max": WANTED.pids,
+        "cpu_quota_us": 200_000,
+        "cpu_period_us": 100_000,
     },
     "interfaces": [{"name": "lo", "up": True, "addresses": ["127.0.0.1"]}],
     "routes": [],
@@ -166,6 +168,9 @@ BROKEN: list[tuple[str, Change]] = [
     ("swap", put("c cgroup memsw_max", None)),
     ("processes", put("c cgroup pids_max", "max")),
     ("processes", put("c cgroup pids_max", None)),
+    ("cpu_rate", put("c cgroup cpu_quota_us", "max")),
+    ("cpu_rate", put("c cgroup cpu_quota_us", 200_001)),
+    ("cpu_rate", put("c cgroup cpu_period_us", None)),
     ("open_files", put("j job rlimits nofile", [128, 1024])),
     ("rlimits", put("j job rlimits core", ["max", "max"])),
     ("rlimits", put("j job rlimits", {"nofile": [128, 128]})),

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container, TmpFs
 
 _DEV_BYTES = 64 << 10
+_PERIOD_US = 100_000
+"""Over which processor time is shared out: the kernel's own default (CFS bandwidth)."""
 _DEVICES = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None))
 """null, zero, full, random, urandom, tty, ptmx, pts/*: what runtimes make by themselves."""
 
@@ -110,8 +112,10 @@ def _resources(container: Container, *, limit_swap: bool) -> dict[str, Any]:
         else {"allow": True, "type": "c", "major": major, "access": "rwm"}
         for major, minor in _DEVICES
     ]
+    cpu = {} if container.cpus is None else {"quota": container.cpus * _PERIOD_US}
     return {
         "memory": memory,
+        "cpu": {**cpu, "period": _PERIOD_US} if cpu else {},
         "pids": {"limit": container.pids},
         "devices": [{"allow": False, "access": "rwm"}, *allowed],
     }

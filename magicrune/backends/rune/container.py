@@ -62,6 +62,7 @@ class Container:
     memory_bytes: int
     """Of the whole container: processes and the files in its file systems. No swap."""
     pids: int
+    cpus: int | None
     open_files: int
     seccomp: Profile
     oci_runtime: str | None
@@ -99,6 +100,7 @@ def lower(spec: ContainerSpec, *, profile: Profile, image: str, owner: str) -> C
         tmpfs=(*scratch, shm),
         memory_bytes=limits.memory_bytes + limits.tmp_bytes + INIT_MEMORY,
         pids=limits.pids + INIT_PIDS,
+        cpus=limits.cpus,
         open_files=max(limits.open_files, INIT_FILES),
         seccomp=profile,
         oci_runtime=spec.oci_runtime,

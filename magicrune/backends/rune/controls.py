@@ -308,6 +308,15 @@ def _cgroup(group: Measured, wanted: Container, swap: bool) -> Iterator[ControlR
         f"limit {pids}",
         isinstance(pids, int) and pids <= wanted.pids,
     )
+    if wanted.cpus is not None:
+        quota, period = group.get("cpu_quota_us"), group.get("cpu_period_us")
+        yield ControlReading(
+            "cpu_rate",
+            f"cgroup v{version} cpu quota",
+            f"<= {wanted.cpus} processors",
+            f"{quota} us in {period} us",
+            isinstance(quota, int) and isinstance(period, int) and quota <= wanted.cpus * period,
+        )
 
 
 def _rlimits(job: Measured, spec: ContainerSpec) -> Iterator[ControlReading]:

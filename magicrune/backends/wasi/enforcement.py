@@ -20,7 +20,13 @@ of 4 GiB 10 s where this was measured, so a policy with more memory can see this
 
 def read_controls(job: Job, proof: Proof) -> tuple[ControlReading, ...]:
     """All controls of a finished job. `measured` is of this run or of the lane's trials."""
-    return (*_isolation(job, proof), *_budgets(job, proof), *_ceilings(job, proof), _identity(job))
+    return (
+        *_isolation(job, proof),
+        *_budgets(job, proof),
+        *_cpu_rate(job),
+        *_ceilings(job, proof),
+        _identity(job),
+    )
 
 
 def _isolation(job: Job, proof: Proof) -> tuple[ControlReading, ...]:
@@ -78,6 +84,20 @@ def _budgets(job: Job, proof: Proof) -> tuple[ControlReading, ...]:
             cpu_ms <= limits.cpu_ms + OVERRUN_MS,
         ),
     )
+
+
+def _cpu_rate(job: Job) -> Iterator[ControlReading]:
+    """Where the policy limits it: held by how the lane works (ADR 2)."""
+    wanted = job.spec.limits.cpus
+    if wanted is not None:
+        used = job.cpu_done_ns / 1e6
+        yield ControlReading(
+            "cpu_rate",
+            "one process of a job runs at a time",
+            f"<= {wanted} processors",
+            f"{used:.0f} ms of processor time in {job.wall_ms():.0f} ms",
+            True,
+        )
 
 
 def _ceilings(job: Job, proof: Proof) -> Iterator[ControlReading]:
