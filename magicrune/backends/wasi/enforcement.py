@@ -90,13 +90,13 @@ def _cpu_rate(job: Job) -> Iterator[ControlReading]:
     """Where the policy limits it: held by how the lane works (ADR 2)."""
     wanted = job.spec.limits.cpus
     if wanted is not None:
-        used = job.cpu_done_ns / 1e6
+        used, wall = job.cpu_done_ns / 1e6, job.wall_ms()
         yield ControlReading(
             "cpu_rate",
             "one process of a job runs at a time",
             f"<= {wanted} processors",
-            f"{used:.0f} ms of processor time in {job.wall_ms():.0f} ms",
-            True,
+            f"{used:.0f} ms of processor time in {wall:.0f} ms",
+            used <= wanted * wall + OVERRUN_MS,
         )
 
 
