@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from magicrune.backends.oci.engine import OciEngine
 from magicrune.backends.rune.backend import ContainerBackend
-from magicrune.errors import ImageMissing
+from magicrune.backends.rune.engine import Engine
 from magicrune.images import store
 
 IMAGE_HOME = Path(
@@ -28,13 +27,23 @@ def absent(what: str) -> None:
 
 def container_backend(lane: str, monkeypatch: pytest.MonkeyPatch) -> ContainerBackend:
     """The backend called `lane` (``oci-crun``), with the image that engines.sh built."""
-    runtime = lane.partition("-")[2]
-    if shutil.which(runtime) is None or os.geteuid() != 0:
-        absent(f"{runtime} is not installed, or this is not root")
     monkeypatch.setattr(store, "cache_dir", lambda: IMAGE_HOME / "cache")
-    backend = ContainerBackend(OciEngine(runtime))
-    try:
-        store.find("python")
-    except ImageMissing as error:
-        absent(str(error))
+    name, _, runtime = lane.partition("-")
+    backend = ContainerBackend(_ENGINES[name](runtime))
+    probe = backend.probe()
+    if not probe.usable:
+        absent(f"{lane}: {probe.detail} ({probe.fix})")
     return backend
+
+
+def _oci(runtime: str) -> Engine:
+    return OciEngine(runtime)
+
+
+def _docker(_runtime: str) -> Engine:
+    from magicrune.backends.docker.engine import DockerEngine
+
+    return DockerEngine()
+
+
+_ENGINES = {"oci": _oci, "docker": _docker}

@@ -84,10 +84,27 @@ def _oci() -> Backend:
     return ContainerBackend(OciEngine())
 
 
+def _docker() -> Backend:
+    from magicrune.backends.docker.engine import DockerEngine
+    from magicrune.backends.rune.backend import ContainerBackend
+
+    return ContainerBackend(DockerEngine())
+
+
 def _fake() -> Backend:
     from magicrune.backends.fake import FakeBackend
 
     return FakeBackend.from_environment()
 
 
-_MAKERS: dict[str, Callable[[], Backend]] = {"wasi": _wasi, "oci": _oci, "fake": _fake}
+_MAKERS: dict[str, Callable[[], Backend]] = {
+    "wasi": _wasi,
+    "oci": _oci,
+    "docker": _docker,
+    "fake": _fake,
+}
+    "wasi": _wasi,
+    "oci": _oci,
+    "docker": _docker,
+    "fake": _fake,
+}

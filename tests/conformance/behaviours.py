@@ -20,6 +20,7 @@ GAPS: dict[str, dict[str, str]] = {
         "daemon_dies_with_the_job": "there are no sessions",
     },
     "oci": {},
+    "docker": {},
 }
 
 

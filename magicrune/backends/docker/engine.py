@@ -1,0 +1,175 @@
+"""Containers by Docker, through its SDK; the daemon must be on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicrune.backends.base import Probe
+from magicrune.backends.docker.host_config import write_create
+from magicrune.backends.rune.container import OWNER_LABEL
+from magicrune.backends.rune.engine import FoundImage
+from magicrune.backends.rune.owner import is_gone
+from magicrune.backends.rune.socket_dir import SocketDir
+from magicrune.errors import BackendFailed, BackendUnavailable
+from magicrune.images import store
+from magicrune.images.archive import image_id, reference, write_archive
+
+if TYPE_CHECKING:
+    from magicrune.backends.rune.container import Container
+    from magicrune.images.record import Image
+
+_START_S = 60.0
+_REMOVE_S = 20.0
+_API_MIN = (1, 41)
+"""The first with CgroupnsMode (Docker 20.10)."""
+
+
+class DockerEngine:
+    """The daemon that ``DOCKER_HOST`` or the usual socket leads to."""
+
+    name = "docker"
+
+    def __init__(self) -> None:
+        self._client: Any = None
+
+    def probe(self) -> Probe:
+        try:
+            client = self._api()
+            version = client.version()
+        except BackendUnavailable as error:
+            return Probe(self.name, False, "", error.message, error.hint)
+        except Exception as error:  # noqa: BLE001 - of the SDK, requests or the socket
+            return Probe(self.name, False, "", _short(error), "start dockerd; docker version")
+        told = f"{version['Version']}, API {version['ApiVersion']}"
+        if tuple(map(int, version["ApiVersion"].split("."))) < _API_MIN:
+            return Probe(self.name, False, told, "is older than 20.10", "a newer Docker")
+        if not client.base_url.startswith(("http+docker://", "http://localhost+unix")):
+            problem = "the daemon is on another machine: the channel to init is a local socket"
+            return Probe(self.name, False, told, problem, "unset DOCKER_HOST")
+        if not any(store.current(name) for name in ("python", "base")):
+            return Probe(self.name, False, told, "there is no image", "magicrune images build")
+        return Probe(self.name, True, told)
+
+    def find_image(self, name: str, digest: str | None) -> FoundImage:
+        """Ours by its id; given to the daemon where it does not have it. Never a pull."""
+        image = store.find(name, digest)
+        wanted = image_id(image)
+        if not self._has(wanted):
+            self._load(image)
+            if not self._has(wanted):
+                raise BackendFailed(f"has no image {wanted} after loading it", where=self.name)
+        return FoundImage(wanted, image.digest)
+
+    def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
+        return write_create(container, image=image.reference, shared=Path("(made for the run)"))
+
+    def start(self, container: Container, image: FoundImage) -> DockerContainer:
+        shared = SocketDir()
+        try:
+            body = write_create(container, image=image.reference, shared=shared.path)
+            return DockerContainer(self._api(), container.name, body, shared)
+        except BaseException:
+            shared.remove()
+            raise
+
+    def sweep(self) -> tuple[str, ...]:
+        client = self._api()
+        removed = []
+        for found in client.containers(all=True, filters={"label": OWNER_LABEL}):
+            if is_gone(found["Labels"][OWNER_LABEL]):
+                _remove(client, found["Id"])
+                removed.append(found["Names"][0].lstrip("/"))
+        return tuple(removed)
+
+    def _api(self) -> Any:
+        if self._client is None:
+            try:
+                import docker
+            except ImportError as error:
+                hint = "pip install 'magicrune[docker]'"
+                raise BackendUnavailable("the Docker SDK is not installed", hint=hint) from error
+            self._client = docker.from_env(timeout=int(_START_S)).api
+        return self._client
+
+    def _has(self, wanted: str) -> bool:
+        from docker.errors import ImageNotFound
+
+        try:
+            found = self._api().inspect_image(wanted)
+        except ImageNotFound:
+            return False
+        return bool(found["Id"] == wanted)
+
+    def _load(self, image: Image) -> None:
+        with tempfile.TemporaryFile() as file:
+            write_archive(image, file)
+            file.seek(0)
+            for told in self._api().load_image(file):
+                if "error" in told:
+                    where = f"{self.name} load {reference(image)}"
+                    raise BackendFailed(str(told["error"])[:300], where=where)
+
+
+class DockerContainer:
+    """One container of the daemon's, removed by it when init ends, or by us."""
+
+    def __init__(self, client: Any, name: str, body: dict[str, Any], shared: SocketDir) -> None:
+        self._client = client
+        self._shared = shared
+        self._id = ""
+        self._said = ""
+        try:
+            created = client.create_container_from_config(body, name)
+            self._id = created["Id"]
+            client.start(self._id)
+            self.connection: socket.socket = shared.accept(_START_S, self._is_alive)
+        except BackendFailed:
+            self.remove()
+            raise
+        except Exception as error:
+            self.remove()
+            raise BackendFailed(_short(error), where="docker") from error
+
+    def complaint(self) -> str:
+        return self._said
+
+    def remove(self) -> None:
+        with contextlib.suppress(AttributeError):
+            self.connection.close()
+        try:
+            if self._id:
+                _remove(self._client, self._id)
+        finally:
+            self._shared.remove()
+
+    def _is_alive(self) -> bool:
+        try:
+            return bool(self._client.inspect_container(self._id)["State"]["Running"])
+        except Exception:  # noqa: BLE001 - gone, or a daemon that does not answer
+            return False
+
+
+def _remove(client: Any, identity: str) -> None:
+    """Until the daemon no longer knows it. Raises BackendFailed where it stays."""
+    from docker.errors import APIError, NotFound
+
+    deadline = time.monotonic() + _REMOVE_S
+    while time.monotonic() < deadline:
+        try:
+            client.remove_container(identity, force=True, v=True)
+        except NotFound:
+            return
+        except APIError:  # it is being removed already (409)
+            time.sleep(0.01)
+    raise BackendFailed(
+        "the container could not be removed", where=identity, hint="magicrune doctor --clean"
+    )
+
+
+def _short(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,80 @@
+"""Where a daemon's container meets us: a directory with init and a socket, mounted read-only.
+
+Container root has no DAC_OVERRIDE, so it could not open a socket of another user's: the socket
+is open to all, in a directory that only we can reach from outside. One connection is taken;
+then there is no listener and no name any more, so nobody in the container can follow init.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from magicrune.backends.rune.init_binary import init_path
+from magicrune.errors import BackendFailed
+from magicrune.locations import private_dir, state_dir
+
+SOCKET_NAME = "sock"
+_LOOK_S = 0.5
+
+
+class SocketDir:
+    """`path` is what is mounted at container.INIT_DIR."""
+
+    def __init__(self) -> None:
+        home = private_dir(state_dir() / "sockets")
+        self._outer = Path(tempfile.mkdtemp(dir=home, prefix="run-"))  # 0700
+        try:
+            self.path = self._outer / "shared"
+            self.path.mkdir(mode=0o711)
+            self.path.chmod(0o711)
+            shutil.copyfile(init_path(), self.path / "init")
+            (self.path / "init").chmod(0o755)
+            self._listener = self._listen()
+        except BaseException:
+            shutil.rmtree(self._outer, ignore_errors=True)
+            raise
+
+    def _listen(self) -> socket.socket:
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        directory = os.open(self.path, os.O_PATH | os.O_DIRECTORY)
+        try:
+            # By descriptor: a socket's path may have 107 bytes only (unix(7)).
+            name = f"/proc/self/fd/{directory}/{SOCKET_NAME}"
+            listener.bind(name)
+            os.chmod(name, 0o666)  # noqa: S103, PTH101 - see above
+            listener.listen(1)
+        except BaseException:
+            listener.close()
+            raise
+        finally:
+            os.close(directory)
+        return listener
+
+    def accept(self, patience_s: float, is_alive: Callable[[], bool]) -> socket.socket:
+        """Init's connection. Raises BackendFailed where none comes, or the container ends."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            self._listener.settimeout(_LOOK_S)
+            try:
+                connection, _ = self._listener.accept()
+                break
+            except TimeoutError:
+                pass
+            if time.monotonic() > deadline or not is_alive():
+                raise BackendFailed("did not connect", where="rune-init")
+        self._listener.close()
+        (self.path / SOCKET_NAME).unlink()
+        return connection
+
+    def remove(self) -> None:
+        """Closes the listener, if it is open, and removes all of it."""
+        with contextlib.suppress(OSError):
+            self._listener.close()
+        shutil.rmtree(self._outer, ignore_errors=True)
