@@ -91,6 +91,13 @@ def _docker() -> Backend:
     return ContainerBackend(DockerEngine())
 
 
+def _podman() -> Backend:
+    from magicrune.backends.podman.engine import PodmanEngine
+    from magicrune.backends.rune.backend import ContainerBackend
+
+    return ContainerBackend(PodmanEngine())
+
+
 def _fake() -> Backend:
     from magicrune.backends.fake import FakeBackend
 
@@ -100,11 +107,7 @@ def _fake() -> Backend:
 _MAKERS: dict[str, Callable[[], Backend]] = {
     "wasi": _wasi,
     "oci": _oci,
-    "docker": _docker,
-    "fake": _fake,
-}
-    "wasi": _wasi,
-    "oci": _oci,
+    "podman": _podman,
     "docker": _docker,
     "fake": _fake,
 }

@@ -1,0 +1,205 @@
+"""Containers by Podman's API service, through podman-py: rootful, or a user's own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from magicrune.backends.base import Probe
+from magicrune.backends.oci.hierarchy import read_hierarchy
+from magicrune.backends.podman.create import write_create
+from magicrune.backends.rune.container import OWNER_LABEL
+from magicrune.backends.rune.engine import FoundImage
+from magicrune.backends.rune.owner import is_gone
+from magicrune.backends.rune.socket_dir import SocketDir
+from magicrune.errors import BackendFailed, BackendUnavailable
+from magicrune.images import store
+from magicrune.images.archive import image_id, reference, write_archive
+
+if TYPE_CHECKING:
+    from magicrune.backends.rune.container import Container
+    from magicrune.images.record import Image
+
+_START_S = 60.0
+_REMOVE_S = 20.0
+_NOT_FOUND, _OK = 404, 300
+
+
+class PodmanEngine:
+    """The service that ``CONTAINER_HOST`` names; else the system's for root, the user's own
+    for others."""
+
+    name = "podman"
+
+    def __init__(self) -> None:
+        self._client: Any = None
+
+    def probe(self) -> Probe:
+        try:
+            told = _json(self._api().get("/info"))
+        except BackendUnavailable as error:
+            return Probe(self.name, False, "", error.message, error.hint)
+        except Exception as error:  # noqa: BLE001 - of podman-py, urllib3 or the socket
+            fix = "systemctl start podman.socket, or: podman system service --time=0 &"
+            return Probe(self.name, False, "", _short(error), fix)
+        host = told["host"]
+        runtime = self._runtime(told) or host["ociRuntime"]["name"]
+        rootless = " rootless" if host["security"]["rootless"] else ""
+        version = f"{told['version']['Version']}{rootless}, {runtime}"
+        if not any(store.current(name) for name in ("python", "base")):
+            return Probe(self.name, False, version, "there is no image", "magicrune images build")
+        return Probe(self.name, True, version)
+
+    def find_image(self, name: str, digest: str | None) -> FoundImage:
+        """Ours by its id; given to the service where it does not have it. Never a pull."""
+        image = store.find(name, digest)
+        wanted = image_id(image)
+        if not self._has(wanted):
+            self._load(image)
+            if not self._has(wanted):
+                raise BackendFailed(f"has no image {wanted} after loading it", where=self.name)
+        return FoundImage(wanted.removeprefix("sha256:"), image.digest)
+
+    def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
+        later = Path("(made for the run)")
+        return write_create(
+            container,
+            image=image.reference,
+            shared=later,
+            profile=later,
+            runtime=container.oci_runtime,
+        )
+
+    def start(self, container: Container, image: FoundImage) -> PodmanContainer:
+        shared = SocketDir()
+        try:
+            profile = shared.path.parent / "seccomp.json"
+            profile.write_text(container.seccomp.docker_json())
+            runtime = container.oci_runtime or self._runtime(_json(self._api().get("/info")))
+            body = write_create(
+                container,
+                image=image.reference,
+                shared=shared.path,
+                profile=profile,
+                runtime=runtime,
+            )
+            return PodmanContainer(self._api(), body, shared)
+        except BaseException:
+            shared.remove()
+            raise
+
+    def sweep(self) -> tuple[str, ...]:
+        api = self._api()
+        wanted = {"all": "true", "filters": json.dumps({"label": [OWNER_LABEL]})}
+        removed = []
+        for found in _json(api.get("/containers/json", params=wanted)):
+            if is_gone(found["Labels"][OWNER_LABEL]):
+                _remove(api, found["Id"])
+                removed.append(found["Names"][0])
+        return tuple(removed)
+
+    def _runtime(self, info: dict[str, Any]) -> str | None:
+        """runc where the service would take crun on a hybrid host: crun 1.8 finds no version
+        1 controllers there. None: the service's own choice."""
+        own = str(info["host"]["ociRuntime"]["name"])
+        return "runc" if own == "crun" and read_hierarchy().unified_beside else None
+
+    def _api(self) -> Any:
+        if self._client is None:
+            try:
+                from podman import PodmanClient
+            except ImportError as error:
+                hint = "pip install 'magicrune[podman]'"
+                raise BackendUnavailable("podman-py is not installed", hint=hint) from error
+            self._client = PodmanClient(base_url=_address(), timeout=int(_START_S)).api
+        return self._client
+
+    def _has(self, wanted: str) -> bool:
+        return bool(self._api().get(f"/images/{wanted}/exists").status_code < _OK)
+
+    def _load(self, image: Image) -> None:
+        with tempfile.TemporaryFile() as file:
+            write_archive(image, file)
+            file.seek(0)
+            headers = {"Content-type": "application/x-tar"}
+            answer = self._api().post("/images/load", data=file, headers=headers)
+        if answer.status_code >= _OK:
+            where = f"{self.name} load {reference(image)}"
+            raise BackendFailed(answer.text[:300], where=where)
+
+
+class PodmanContainer:
+    """One container of the service's, removed by it when init ends, or by us."""
+
+    def __init__(self, api: Any, body: dict[str, Any], shared: SocketDir) -> None:
+        self._api = api
+        self._shared = shared
+        self._id = ""
+        try:
+            self._id = _json(api.post("/containers/create", data=json.dumps(body)))["Id"]
+            _json(api.post(f"/containers/{self._id}/start"))
+            self.connection: socket.socket = shared.accept(_START_S, self._is_alive)
+        except BackendFailed:
+            self.remove()
+            raise
+        except Exception as error:
+            self.remove()
+            raise BackendFailed(_short(error), where="podman") from error
+
+    def complaint(self) -> str:
+        return ""
+
+    def remove(self) -> None:
+        with contextlib.suppress(AttributeError):
+            self.connection.close()
+        try:
+            if self._id:
+                _remove(self._api, self._id)
+        finally:
+            self._shared.remove()
+
+    def _is_alive(self) -> bool:
+        try:
+            return bool(_json(self._api.get(f"/containers/{self._id}/json"))["State"]["Running"])
+        except Exception:  # noqa: BLE001 - gone, or a service that does not answer
+            return False
+
+
+def _remove(api: Any, identity: str) -> None:
+    """Until the service no longer knows it. Raises BackendFailed where it stays."""
+    deadline = time.monotonic() + _REMOVE_S
+    wanted = {"force": "true", "v": "true", "timeout": "0"}
+    while time.monotonic() < deadline:
+        api.delete(f"/containers/{identity}", params=wanted)
+        if api.get(f"/containers/{identity}/exists").status_code == _NOT_FOUND:
+            return
+        time.sleep(0.01)
+    raise BackendFailed(
+        "the container could not be removed", where=identity, hint="magicrune doctor --clean"
+    )
+
+
+def _json(answer: Any) -> Any:
+    """What an answer holds. Raises BackendFailed for a refusal, with the service's words."""
+    if answer.status_code >= _OK and answer.status_code != 304:
+        raise BackendFailed(_short(answer.text), where="podman")
+    return answer.json() if answer.content else None
+
+
+def _address() -> str:
+    named = os.environ.get("CONTAINER_HOST")
+    if named:
+        return named
+    own = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
+    place = "/run" if os.geteuid() == 0 else own
+    return f"unix://{place}/podman/podman.sock"
+
+
+def _short(error: object) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
