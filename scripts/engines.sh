@@ -9,7 +9,8 @@ export MAGICRUNE_HOME="${MAGICRUNE_TEST_IMAGES:-$HOME/.cache/magicrune-tests}"
 
 [ "$(id -u)" = 0 ] || { echo "engines: needs root" >&2; exit 1; }
 missing=
-for pair in crun:crun runc:runc mmdebstrap:mmdebstrap unshare:util-linux cc:gcc; do
+for pair in crun:crun runc:runc mmdebstrap:mmdebstrap unshare:util-linux cc:gcc \
+    dockerd:docker.io podman:podman; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then
@@ -21,6 +22,28 @@ if [ -n "$missing" ]; then
         sleep $((attempt * 5))
         attempt=$((attempt + 1))
     done
+fi
+# A daemon of ours outlives this script, and whoever ran it.
+await() {
+    left=60
+    until "$@" >/dev/null 2>&1; do
+        [ "$left" -gt 0 ] || { echo "engines: no answer to: $*" >&2; exit 1; }
+        left=$((left - 1))
+        sleep 1
+    done
+}
+logs=${TMPDIR:-/tmp}
+if ! docker version >/dev/null 2>&1; then
+    setsid nohup dockerd >"$logs/magicrune-dockerd.log" 2>&1 </dev/null &
+    await docker version
+fi
+socket=/run/podman/podman.sock
+mkdir -p /run/podman
+if ! podman --url "unix://$socket" version >/dev/null 2>&1; then
+    # runc: crun 1.8 finds no controllers on a host with hybrid control groups.
+    setsid nohup podman --runtime runc system service --time=0 "unix://$socket" \
+        >"$logs/magicrune-podman.log" 2>&1 </dev/null &
+    await podman --url "unix://$socket" version
 fi
 mkdir -p "$MAGICRUNE_HOME"
 chmod 700 "$MAGICRUNE_HOME"

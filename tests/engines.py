@@ -46,4 +46,10 @@ def _docker(_runtime: str) -> Engine:
     return DockerEngine()
 
 
-_ENGINES = {"oci": _oci, "docker": _docker}
+def _podman(_runtime: str) -> Engine:
+    from magicrune.backends.podman.engine import PodmanEngine
+
+    return PodmanEngine()
+
+
+_ENGINES = {"oci": _oci, "docker": _docker, "podman": _podman}

@@ -21,6 +21,7 @@ GAPS: dict[str, dict[str, str]] = {
     },
     "oci": {},
     "docker": {},
+    "podman": {},
 }
 
 

@@ -12,7 +12,7 @@ from tests.conformance.behaviours import BEHAVIOURS, GAPS
 from tests.conftest import make_spec
 from tests.engines import container_backend
 
-LANES = ("wasi", "oci-crun", "oci-runc", "docker")
+LANES = ("wasi", "oci-crun", "oci-runc", "docker", "podman")
 
 
 @pytest.fixture(params=LANES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +16,14 @@ _PERIOD_US = 100_000
 
 
 def write_create(
-    container: Container, *, image: str, shared: Path, profile: Path, runtime: str | None
+    container: Container, *, image: str, shared: Path, profile: Path
 ) -> dict[str, Any]:
     """The body of the create call. `shared` is the directory with init and the socket,
-    `profile` the file with the seccomp profile, `runtime` None for the engine's own."""
+    `profile` the file with the seccomp profile.
+
+    No runtime is named: Podman 4.3 takes `oci_runtime` here and ignores it.
+    """
     private = {"nsmode": "private"}
-    named = {} if runtime is None else {"oci_runtime": runtime}
     return {
         "name": container.name,
         "image": image,
@@ -52,32 +55,51 @@ def write_create(
         "seccomp_policy": "default",
         "seccomp_profile_path": str(profile),
         "mask": list(container.masked_paths),
-        "mounts": [*map(_tmpfs, container.tmpfs), _bind(shared)],
+        "mounts": [_bind(shared)],
+        "volumes": [
+            {"Name": volume["Name"], "Dest": wanted.path, "Options": _flags(wanted)}
+            for wanted, volume in zip(container.tmpfs, write_volumes(container), strict=True)
+        ],
         "resource_limits": _resources(container),
         "r_limits": [
-            {"type": "RLIMIT_NOFILE", "hard": container.open_files, "soft": container.open_files},
-            {"type": "RLIMIT_CORE", "hard": 0, "soft": 0},
+            {"type": "NOFILE", "hard": container.open_files, "soft": container.open_files},
+            {"type": "CORE", "hard": 0, "soft": 0},
             # Else Podman asks for 1048576, which a low hard limit of its own refuses. The
             # kernel counts it for the user on the whole machine; what bounds is the cgroup.
-            {"type": "RLIMIT_NPROC", "hard": _NPROC, "soft": _NPROC},
+            {"type": "NPROC", "hard": _NPROC, "soft": _NPROC},
         ],
         "log_configuration": {"driver": "none"},
-        **named,
     }
 
 
 _NPROC = 4096
 
 
-def _tmpfs(wanted: TmpFs) -> dict[str, Any]:
-    flags = ["rw", "nosuid", "nodev", "exec" if wanted.exec else "noexec"]
-    sizes = [f"size={wanted.size_bytes}", f"nr_inodes={wanted.inodes}", f"mode={wanted.mode:o}"]
-    return {
-        "destination": wanted.path,
-        "type": "tmpfs",
-        "source": "tmpfs",
-        "options": [*flags, *sizes],
-    }
+def write_volumes(container: Container) -> list[dict[str, Any]]:
+    """The file systems of the container, each the body of a call to make a volume.
+
+    Not ``mounts`` of type tmpfs: Podman refuses ``nr_inodes`` there.
+    """
+    return [
+        {
+            "Name": f"{container.name}-{number}",
+            "Driver": "local",
+            "Options": {"type": "tmpfs", "device": "tmpfs", "o": _sizes(wanted)},
+            "Labels": container.labels,
+        }
+        for number, wanted in enumerate(container.tmpfs)
+    ]
+
+
+def _sizes(wanted: TmpFs) -> str:
+    # Podman takes `size` for a disk quota of its own; tmpfs(5) counts in pages as well.
+    blocks = -(-wanted.size_bytes // resource.getpagesize())
+    sizes = f"nr_blocks={blocks},nr_inodes={wanted.inodes},mode={wanted.mode:o}"
+    return f"{','.join(_flags(wanted)[1:4])},{sizes}"
+
+
+def _flags(wanted: TmpFs) -> list[str]:
+    return ["rw", "nosuid", "nodev", "exec" if wanted.exec else "noexec", "nocopy"]
 
 
 def _bind(shared: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from magicrune.backends.base import Probe
 from magicrune.backends.oci.hierarchy import read_hierarchy
-from magicrune.backends.podman.create import write_create
+from magicrune.backends.podman.create import write_create, write_volumes
 from magicrune.backends.rune.container import OWNER_LABEL
 from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.owner import is_gone
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _START_S = 60.0
 _REMOVE_S = 20.0
+_RUNC = 'runtime = "runc" in [engine] of containers.conf, or: podman --runtime runc system service'
 _NOT_FOUND, _OK = 404, 300
 
 
@@ -49,11 +50,15 @@ class PodmanEngine:
             fix = "systemctl start podman.socket, or: podman system service --time=0 &"
             return Probe(self.name, False, "", _short(error), fix)
         host = told["host"]
-        runtime = self._runtime(told) or host["ociRuntime"]["name"]
+        runtime = host["ociRuntime"]["name"]
         rootless = " rootless" if host["security"]["rootless"] else ""
         version = f"{told['version']['Version']}{rootless}, {runtime}"
         if not any(store.current(name) for name in ("python", "base")):
             return Probe(self.name, False, version, "there is no image", "magicrune images build")
+        if runtime == "crun" and read_hierarchy().unified_beside:
+            # crun 1.8 takes a hybrid host for version 2 and finds no controllers there.
+            problem = "crun cannot limit anything on a host with hybrid control groups"
+            return Probe(self.name, False, version, problem, _RUNC)
         return Probe(self.name, True, version)
 
     def find_image(self, name: str, digest: str | None) -> FoundImage:
@@ -68,28 +73,18 @@ class PodmanEngine:
 
     def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
         later = Path("(made for the run)")
-        return write_create(
-            container,
-            image=image.reference,
-            shared=later,
-            profile=later,
-            runtime=container.oci_runtime,
-        )
+        return write_create(container, image=image.reference, shared=later, profile=later)
 
     def start(self, container: Container, image: FoundImage) -> PodmanContainer:
         shared = SocketDir()
         try:
+            self._require_runtime(container.oci_runtime)
             profile = shared.path.parent / "seccomp.json"
             profile.write_text(container.seccomp.docker_json())
-            runtime = container.oci_runtime or self._runtime(_json(self._api().get("/info")))
             body = write_create(
-                container,
-                image=image.reference,
-                shared=shared.path,
-                profile=profile,
-                runtime=runtime,
+                container, image=image.reference, shared=shared.path, profile=profile
             )
-            return PodmanContainer(self._api(), body, shared)
+            return PodmanContainer(self._api(), body, write_volumes(container), shared)
         except BaseException:
             shared.remove()
             raise
@@ -102,13 +97,22 @@ class PodmanEngine:
             if is_gone(found["Labels"][OWNER_LABEL]):
                 _remove(api, found["Id"])
                 removed.append(found["Names"][0])
+        wanted = {"filters": json.dumps({"label": [OWNER_LABEL]})}
+        for found in _json(api.get("/volumes/json", params=wanted)) or ():
+            if is_gone(found["Labels"][OWNER_LABEL]):
+                _remove_volume(api, found["Name"])
+                removed.append(found["Name"])
         return tuple(removed)
 
-    def _runtime(self, info: dict[str, Any]) -> str | None:
-        """runc where the service would take crun on a hybrid host: crun 1.8 finds no version
-        1 controllers there. None: the service's own choice."""
-        own = str(info["host"]["ociRuntime"]["name"])
-        return "runc" if own == "crun" and read_hierarchy().unified_beside else None
+    def _require_runtime(self, named: str | None) -> None:
+        """A runtime that the policy names must be the service's own: there is no asking for
+        another in a call."""
+        if named is None:
+            return
+        own = _json(self._api().get("/info"))["host"]["ociRuntime"]["name"]
+        if own != named:
+            hint = f"podman --runtime {named} system service --time=0 &"
+            raise BackendUnavailable(f"the service runs {own}, not {named}", hint=hint)
 
     def _api(self) -> Any:
         if self._client is None:
@@ -137,11 +141,16 @@ class PodmanEngine:
 class PodmanContainer:
     """One container of the service's, removed by it when init ends, or by us."""
 
-    def __init__(self, api: Any, body: dict[str, Any], shared: SocketDir) -> None:
+    def __init__(
+        self, api: Any, body: dict[str, Any], volumes: list[dict[str, Any]], shared: SocketDir
+    ) -> None:
         self._api = api
+        self._volumes = [str(volume["Name"]) for volume in volumes]
         self._shared = shared
         self._id = ""
         try:
+            for volume in volumes:
+                _json(api.post("/volumes/create", data=json.dumps(volume)))
             self._id = _json(api.post("/containers/create", data=json.dumps(body)))["Id"]
             _json(api.post(f"/containers/{self._id}/start"))
             self.connection: socket.socket = shared.accept(_START_S, self._is_alive)
@@ -161,6 +170,8 @@ class PodmanContainer:
         try:
             if self._id:
                 _remove(self._api, self._id)
+            for name in self._volumes:
+                _remove_volume(self._api, name)
         finally:
             self._shared.remove()
 
@@ -183,6 +194,12 @@ def _remove(api: Any, identity: str) -> None:
     raise BackendFailed(
         "the container could not be removed", where=identity, hint="magicrune doctor --clean"
     )
+
+
+def _remove_volume(api: Any, name: str) -> None:
+    answer = api.delete(f"/volumes/{name}", params={"force": "true"})
+    if answer.status_code >= _OK and answer.status_code != _NOT_FOUND:
+        raise BackendFailed(_short(answer.text), where=name, hint="magicrune doctor --clean")
 
 
 def _json(answer: Any) -> Any:
