@@ -14,7 +14,7 @@ from magicrune.backends.docker.host_config import write_create
 from magicrune.backends.rune.container import OWNER_LABEL
 from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.owner import is_gone
-from magicrune.backends.rune.socket_dir import SocketDir
+from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
 from magicrune.images.archive import image_id, reference, write_archive
@@ -84,7 +84,7 @@ class DockerEngine:
             if is_gone(found["Labels"][OWNER_LABEL]):
                 _remove(client, found["Id"])
                 removed.append(found["Names"][0].lstrip("/"))
-        return tuple(removed)
+        return (*removed, *sweep_sockets())
 
     def _api(self) -> Any:
         if self._client is None:

@@ -17,7 +17,7 @@ from magicrune.backends.podman.create import write_create, write_volumes
 from magicrune.backends.rune.container import OWNER_LABEL
 from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.owner import is_gone
-from magicrune.backends.rune.socket_dir import SocketDir
+from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
 from magicrune.images.archive import image_id, reference, write_archive
@@ -102,7 +102,7 @@ class PodmanEngine:
             if is_gone(found["Labels"][OWNER_LABEL]):
                 _remove_volume(api, found["Name"])
                 removed.append(found["Name"])
-        return tuple(removed)
+        return (*removed, *sweep_sockets())
 
     def _require_runtime(self, named: str | None) -> None:
         """A runtime that the policy names must be the service's own: there is no asking for

@@ -17,11 +17,29 @@ from collections.abc import Callable
 from pathlib import Path
 
 from magicrune.backends.rune.init_binary import init_path
+from magicrune.backends.rune.owner import is_gone, own
 from magicrune.errors import BackendFailed
 from magicrune.locations import private_dir, state_dir
 
 SOCKET_NAME = "sock"
+_OWNER = "owner"
+_YOUNG_S = 10.0
+"""A directory may be without its owner for so long: it is being made."""
 _LOOK_S = 0.5
+
+
+def sweep_sockets() -> tuple[str, ...]:
+    """Removes directories whose owner has ended; their names."""
+    removed = []
+    for place in sorted(private_dir(state_dir() / "sockets").glob("run-*")):
+        try:
+            orphan = is_gone((place / _OWNER).read_text())
+        except OSError:
+            orphan = time.time() - place.stat().st_mtime > _YOUNG_S
+        if orphan:
+            shutil.rmtree(place, ignore_errors=True)
+            removed.append(place.name)
+    return tuple(removed)
 
 
 class SocketDir:
@@ -31,6 +49,7 @@ class SocketDir:
         home = private_dir(state_dir() / "sockets")
         self._outer = Path(tempfile.mkdtemp(dir=home, prefix="run-"))  # 0700
         try:
+            (self._outer / _OWNER).write_text(own())
             self.path = self._outer / "shared"
             self.path.mkdir(mode=0o711)
             self.path.chmod(0o711)
