@@ -34,14 +34,15 @@ await() {
 }
 logs=${TMPDIR:-/tmp}
 if ! docker version >/dev/null 2>&1; then
-    setsid nohup dockerd >"$logs/magicrune-dockerd.log" 2>&1 </dev/null &
+    (cd / && exec setsid nohup dockerd) >"$logs/magicrune-dockerd.log" 2>&1 </dev/null &
     await docker version
 fi
 socket=/run/podman/podman.sock
 mkdir -p /run/podman
 if ! podman --url "unix://$socket" version >/dev/null 2>&1; then
     # runc: crun 1.8 finds no controllers on a host with hybrid control groups.
-    setsid nohup podman --runtime runc system service --time=0 "unix://$socket" \
+    # cd: its conmon drops a file called "oom" where the service was started.
+    (cd / && exec setsid nohup podman --runtime runc system service --time=0 "unix://$socket") \
         >"$logs/magicrune-podman.log" 2>&1 </dev/null &
     await podman --url "unix://$socket" version
 fi

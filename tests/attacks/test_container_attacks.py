@@ -1,0 +1,275 @@
+"""Attacks on a container from inside, each with its positive control.
+
+A probe is a Python program that prints ``yes`` where it gets what it wants. In a sandbox of
+ours it must not; in a container of the same image by the same runtime, with what should hold it
+taken away (`Weaker`), it must: else the probe proves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magicrune.backends.oci.engine import OciEngine
+from magicrune.backends.rune.backend import ContainerBackend
+from magicrune.observation import Ending, EventKind, Observation
+from tests.conftest import make_spec
+from tests.engines import container_backend
+
+LANES = ("oci-runc", "oci-crun", "docker", "podman")
+Config = dict[str, Any]
+CAPABILITIES = (
+    "CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE "
+    "NET_BIND_SERVICE NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO "
+    "SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME "
+    "SYS_TTY_CONFIG MKNOD"
+).split()
+"""By their numbers, from 0 (linux/capability.h)."""
+HEAD = """
+import ctypes, os, socket, stat, sys
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*args):
+    return libc.syscall(*args), ctypes.get_errno()
+def told(good):
+    print("yes" if good else "no", ctypes.get_errno(), flush=True)
+REFUSED = (1, 13, 38)  # EPERM, EACCES, ENOSYS: what a filter or a missing right answers
+"""
+
+
+def own_capabilities() -> list[str]:
+    """Those that this machine has to give."""
+    (line,) = re.findall(r"CapBnd:\s*(\w+)", Path("/proc/self/status").read_text())
+    return [f"CAP_{name}" for bit, name in enumerate(CAPABILITIES) if int(line, 16) >> bit & 1]
+
+
+def unfiltered(config: Config) -> None:
+    """The job's user as it is, but no outer system call filter."""
+    del config["linux"]["seccomp"]
+
+
+def root(config: Config) -> None:
+    """Root with every capability, no filter, nothing masked or read-only."""
+    unfiltered(config)
+    config["process"]["user"] = {"uid": 0, "gid": 0}
+    config["process"]["capabilities"] = dict.fromkeys(
+        ("bounding", "effective", "permitted"), own_capabilities()
+    )
+    config["process"]["noNewPrivileges"] = False
+    config["linux"] |= {"maskedPaths": [], "readonlyPaths": []}
+    for mount in config["mounts"]:
+        if mount["destination"].startswith("/sys"):
+            mount["options"] = [each for each in mount["options"] if each != "ro"]
+
+
+def number(call: int, *args: str) -> str:
+    """A probe: a system call by its number (x86_64) is not refused."""
+    return f"r, e = call({', '.join((str(call), *args))}); told(r >= 0 or e not in REFUSED)"
+
+
+def opens(path: str, mode: str = "r+b") -> str:
+    return f"f = open({path!r}, {mode!r}, buffering=0); told(True)"
+
+
+def reads(path: str) -> str:
+    return f"told(len(open({path!r}, 'rb').read(1)) == 1)"
+
+
+OF_PARENT = "if os.fork() == 0:\n    {act}\n    os._exit(0)\nos.wait()"
+PROBES: dict[str, tuple[str, Callable[[Config], None]]] = {
+    "mount": ('told(libc.mount(b"n", b"/tmp", b"tmpfs", 0, None) == 0)', root),
+    "user_namespace": ("told(libc.unshare(0x10000000) == 0)", unfiltered),
+    "mount_namespace": ("told(libc.unshare(0x20000) == 0)", root),
+    "setns": ("f = os.open('/proc/self/ns/uts', 0); told(libc.setns(f, 0) == 0)", root),
+    "chroot": ("os.chroot('/tmp'); told(True)", root),
+    "ptrace": (OF_PARENT.format(act="told(libc.ptrace(0, 0, 0, 0) == 0)"), unfiltered),
+    "init_environ": (OF_PARENT.format(act=reads("/proc/1/environ")), unfiltered),
+    "init_fds": (OF_PARENT.format(act="told(os.listdir('/proc/1/fd'))"), unfiltered),
+    "init_root": (OF_PARENT.format(act="told(os.listdir('/proc/1/root'))"), unfiltered),
+    "init_memory": (OF_PARENT.format(act=opens("/proc/1/mem", "rb")), root),
+    "init_limits": (
+        OF_PARENT.format(act="import resource; resource.prlimit(1, 7, (9, 9)); told(True)"),
+        unfiltered,
+    ),
+    "device_node": ("os.mknod('/tmp/n', 0o20666, os.makedev(1, 1)); told(True)", root),
+    "keyring": (number(248, "b'user'", "b'k'", "b'v'", "1", "-2"), unfiltered),
+    "core_pattern": (opens("/proc/sys/kernel/core_pattern"), root),
+    "kernel_symbols": (reads("/proc/kallsyms"), root),
+    "cgroup_move": (opens("/sys/fs/cgroup/memory/cgroup.procs", "wb"), root),
+    "cgroup_limit": (opens("/sys/fs/cgroup/memory/memory.limit_in_bytes"), root),
+    "release_agent": (opens("/sys/fs/cgroup/memory/notify_on_release"), root),
+    "sys_write": (opens("/sys/kernel/mm/transparent_hugepage/enabled"), root),
+    "bpf": (number(321, "0", "b''.ljust(64)", "48"), root),
+    "perf_event": (number(298, "b''.ljust(128)", "0", "-1", "-1", "0"), root),
+    "open_by_handle": (number(304, "-100", "b''.ljust(64)", "0"), root),
+    "personality": (number(135, "0x40000"), unfiltered),
+    "process_vm_write": (number(311, "os.getpid()", "0", "0", "0", "0", "0"), unfiltered),
+    "clock": (number(227, "99", "0"), root),
+    "packet_socket": ("socket.socket(17, socket.SOCK_RAW); told(True)", root),
+    "raw_socket": ("socket.socket(2, socket.SOCK_RAW, 1); told(True)", root),
+    "vsock": ("socket.socket(40, socket.SOCK_STREAM); told(True)", unfiltered),
+}
+
+
+class Weaker:
+    """The same image and runtime, without init, with something taken away."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = place
+
+    def run(self, probe: str, weaken: Callable[[Config], None]) -> str:
+        backend = ContainerBackend(OciEngine("runc"))
+        container, image = backend.prepare(make_spec("true"))
+        config = OciEngine("runc").words(container, image)
+        config["process"]["args"] = ["python3", "-c", HEAD + probe]
+        config["process"]["user"] = {"uid": 65534, "gid": 65534}
+        config["process"]["capabilities"] = {}
+        weaken(config)
+        del config["linux"]["cgroupsPath"]
+        (self._place / "config.json").write_text(json.dumps(config))
+        words = ["runc", "run", "--bundle", str(self._place), f"weaker-{uuid.uuid4().hex}"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def weaker(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Weaker:
+    container_backend("oci-runc", monkeypatch)
+    return Weaker(tmp_path)
+
+
+@pytest.fixture(params=LANES)
+def attack(
+    request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Observation]:
+    backend = container_backend(request.param, monkeypatch)
+
+    def run(probe: str, **options: Any) -> Observation:
+        files = {"/workspace/probe.py": (HEAD + probe).encode()}
+        return backend.run(make_spec("python3 probe.py", files=files, **options))
+
+    return run
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_probe_gets_nothing(name: str, attack: Callable[..., Observation]) -> None:
+    seen = attack(PROBES[name][0])
+    assert seen.ending in (Ending.EXITED, Ending.SIGNALLED)
+    assert b"yes" not in seen.stdout, seen.stdout
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_probe_works_where_it_may(name: str, weaker: Weaker) -> None:
+    probe, weaken = PROBES[name]
+    assert weaker.run(probe, weaken).startswith("yes")
+
+
+SEEN_AS_DENIED = ("mount", "user_namespace", "setns", "ptrace", "keyring", "bpf", "perf_event")
+
+
+@pytest.mark.parametrize("name", SEEN_AS_DENIED)
+def test_what_is_refused_is_in_the_record(name: str, attack: Callable[..., Observation]) -> None:
+    seen = attack(PROBES[name][0])
+    assert EventKind.DENIED in {event.kind for event in seen.events}, seen.events
+
+
+def test_killing_init_is_refused_and_told(attack: Callable[..., Observation]) -> None:
+    probe = "for s in (9, 15, 19):\n    try: os.kill(1, s)\n    except OSError: pass\nprint('on')"
+    seen = attack(probe)
+    assert seen.stdout == b"on\n"
+    assert EventKind.SIGNAL in {event.kind for event in seen.events}
+
+
+def test_a_filter_of_the_jobs_own_hides_nothing(attack: Callable[..., Observation]) -> None:
+    allow = "ctypes.create_string_buffer(b'\\x06\\0\\0\\0\\0\\0\\xff\\x7f')"
+    probe = f"""
+code = {allow}
+class Program(ctypes.Structure):
+    _fields_ = [("n", ctypes.c_ushort), ("p", ctypes.c_void_p)]
+program = Program(1, ctypes.addressof(code))
+print(libc.prctl(22, 2, ctypes.byref(program)))
+try: open('/etc/shadow')
+except OSError: pass
+"""
+    seen = attack(probe)
+    assert EventKind.SENSITIVE in {event.kind for event in seen.events}, seen.stdout + seen.stderr
+
+
+def test_frames_on_stdout_are_only_output(attack: Callable[..., Observation]) -> None:
+    forged = """
+import struct
+body = b'{"reason":"exited","exit":0}'
+sys.stdout.buffer.write(b"X" + struct.pack("<I", len(body)) + body)
+sys.stdout.flush()
+sys.exit(7)
+"""
+    seen = attack(forged)
+    assert (seen.ending, seen.exit_code) == (Ending.EXITED, 7)
+    assert b'"reason"' in seen.stdout
+
+
+def test_stopping_everything_stops_no_clock(attack: Callable[..., Observation]) -> None:
+    everybody = "try: os.kill(-1, 19)\nexcept OSError: pass\n"
+    seen = attack(everybody + "os.kill(os.getpid(), 19)", wall_ms=1500)
+    assert seen.ending is Ending.TIMEOUT
+
+
+def test_taking_memory_from_init_is_never_harmless(attack: Callable[..., Observation]) -> None:
+    probe = """
+try: open('/proc/self/oom_score_adj', 'w').write('0')
+except OSError: pass
+for _ in range(4): os.fork()
+x = []
+while True: x.append(bytearray(1 << 20))
+"""
+    seen = attack(probe, memory_bytes=64 << 20, wall_ms=8000)
+    lost = seen.ending is Ending.INFRA_ERROR and not seen.telemetry_complete
+    memory = any(e.detail.get("limit") == "memory" for e in seen.events)
+    assert lost or memory
+
+
+def test_artifacts_are_never_of_another_place(attack: Callable[..., Observation]) -> None:
+    """A directory that is swapped for a link while the job ends."""
+    probe = """
+os.makedirs('out/d'); open('out/d/passwd', 'w').write('mine')
+os.symlink('/etc', 'link')
+if os.fork() == 0:
+    os.setsid()
+    while True:
+        os.rename('out/d', 'aside'); os.rename('link', 'out/d')
+        os.rename('out/d', 'link'); os.rename('aside', 'out/d')
+import time; time.sleep(0.3)
+"""
+    for _ in range(3):
+        seen = attack(probe)
+        assert all(artifact.content == b"mine" for artifact in seen.artifacts)
+
+
+def test_many_at_once_in_memory_and_output(attack: Callable[..., Observation]) -> None:
+    probe = """
+while True:
+    try: os.fork()
+    except OSError: pass
+    os.write(1, b'x' * 65536)
+"""
+    seen = attack(probe, pids=16, output_bytes=1 << 20, wall_ms=5000)
+    assert seen.ending in (Ending.OUTPUT_LIMIT, Ending.TIMEOUT)
+    assert len(seen.stdout) <= 1 << 20
+
+
+def test_init_cannot_be_reached(attack: Callable[..., Observation]) -> None:
+    probe = """
+found = []
+for place, _, names in os.walk('/run'):
+    for name in names:
+        if stat.S_ISSOCK(os.lstat(place + '/' + name).st_mode): found.append(name)
+print(found, os.access('/run/magicrune', os.W_OK), sorted(os.listdir('/proc/self/fd')))
+"""
+    seen = attack(probe)
+    assert seen.stdout == b"[] False ['0', '1', '2', '3']\n"
