@@ -9,6 +9,7 @@ The table gives medians in ms, and the ratio to the bare engine. Needs root, the
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -73,6 +74,51 @@ def bare(runtime: str, argv: list[str]) -> Iterator[Act]:
             )
 
         yield run
+
+
+_ULIMITS = [{"Name": name, "Soft": 1024, "Hard": 1024} for name in ("nofile", "nproc")]
+"""Podman's defaults are refused where the hard limits are low."""
+
+
+def of_engine(name: str) -> dict[str, Act]:
+    """The engine's own SDK, one container for one command, beside ours. Same limits, no init."""
+    engine = make_engine(name)
+    backend = ContainerBackend(engine)
+    image = backend.prepare(ECHO)[1].reference
+
+    def run() -> object:
+        if name == "docker":
+            import docker
+
+            client: Any = docker.from_env()
+        else:
+            from podman import PodmanClient
+
+            client = PodmanClient(base_url="unix:///run/podman/podman.sock")
+        with contextlib.closing(client):
+            return client.containers.run(
+                image,
+                ["sh", "-c", "echo hi"],
+                remove=True,
+                network_mode="none",
+                read_only=True,
+                cap_drop=["ALL"],
+                mem_limit="300m",
+                pids_limit=64,
+                **({} if name == "docker" else {"ulimits": _ULIMITS}),
+            )
+
+    return {f"{name} SDK one-shot": run, f"magicrune {name}": lambda: backend.run(ECHO)}
+
+
+def make_engine(name: str) -> Any:
+    if name == "docker":
+        from magicrune.backends.docker.engine import DockerEngine
+
+        return DockerEngine()
+    from magicrune.backends.podman.engine import PodmanEngine
+
+    return PodmanEngine()
 
 
 def bwrap() -> Act:
@@ -151,6 +197,14 @@ def main() -> None:
         print(runtime, {name: round(statistics.median(each), 1) for name, each in phases.items()})
         mine = throughput(ours(runtime), rounds * 8, 4)
         print(f"{runtime} throughput at 4: {mine:.0f} jobs/s, bare {together:.0f}")
+    for name in ("docker", "podman"):
+        if not make_engine(name).probe().usable:
+            print(f"{name}: not usable, left out")
+            continue
+        found = medians(of_engine(name), rounds)
+        first = next(iter(found.values()))
+        for side, ms in found.items():
+            print(f"echo     {side:20} {ms:8.1f} ms  {ms / first:5.2f} x")
 
 
 if __name__ == "__main__":
