@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import tempfile
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from magicrune.backends.base import Probe
 from magicrune.backends.docker.host_config import write_create
 from magicrune.backends.rune.container import OWNER_LABEL
+from magicrune.backends.rune.daemon import why_unreachable
 from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.owner import is_gone
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _START_S = 60.0
 _REMOVE_S = 20.0
+_SOCKET = "unix:///var/run/docker.sock"
 _API_MIN = (1, 41)
 """The first with CgroupnsMode (Docker 20.10)."""
 
@@ -38,6 +41,9 @@ class DockerEngine:
         self._client: Any = None
 
     def probe(self) -> Probe:
+        problem = why_unreachable(os.environ.get("DOCKER_HOST") or _SOCKET)
+        if problem:
+            return Probe(self.name, False, "", problem, "start dockerd; docker version")
         try:
             client = self._api()
             version = client.version()
@@ -48,9 +54,6 @@ class DockerEngine:
         told = f"{version['Version']}, API {version['ApiVersion']}"
         if tuple(map(int, version["ApiVersion"].split("."))) < _API_MIN:
             return Probe(self.name, False, told, "is older than 20.10", "a newer Docker")
-        if not client.base_url.startswith(("http+docker://", "http://localhost+unix")):
-            problem = "the daemon is on another machine: the channel to init is a local socket"
-            return Probe(self.name, False, told, problem, "unset DOCKER_HOST")
         if not any(store.current(name) for name in ("python", "base")):
             return Probe(self.name, False, told, "there is no image", "magicrune images build")
         return Probe(self.name, True, told)

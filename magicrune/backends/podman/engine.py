@@ -15,6 +15,7 @@ from magicrune.backends.base import Probe
 from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.podman.create import write_create, write_volumes
 from magicrune.backends.rune.container import OWNER_LABEL
+from magicrune.backends.rune.daemon import why_unreachable
 from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.owner import is_gone
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
@@ -42,12 +43,15 @@ class PodmanEngine:
         self._client: Any = None
 
     def probe(self) -> Probe:
+        fix = "systemctl start podman.socket, or: podman system service --time=0 &"
+        problem = why_unreachable(_address())
+        if problem:
+            return Probe(self.name, False, "", problem, fix)
         try:
             told = _json(self._api().get("/info"))
         except BackendUnavailable as error:
             return Probe(self.name, False, "", error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - of podman-py, urllib3 or the socket
-            fix = "systemctl start podman.socket, or: podman system service --time=0 &"
             return Probe(self.name, False, "", _short(error), fix)
         host = told["host"]
         runtime = host["ociRuntime"]["name"]
