@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import IMAGE_HOME, container_backend
+from tests.engines import IMAGE_HOME, absent, container_backend
 
 ROUNDS = {"oci-crun": 50, "oci-runc": 15, "docker": 15, "podman": 15}
 PATIENCE_S = 15
@@ -28,6 +28,8 @@ def state(tmp_path: Path) -> Path:
     home = tmp_path / "state" / "magicrune"
     cache = tmp_path / "cache"
     cache.mkdir()
+    if not (IMAGE_HOME / "cache").exists():
+        absent("no images: sh scripts/engines.sh")
     shutil.copytree(IMAGE_HOME / "cache", cache / "magicrune", symlinks=True)
     return home
 
