@@ -202,7 +202,7 @@ class Runtime(_Section):
         default="default", description="Which system calls containers may make at most."
     )
     unsafe_seccomp: Literal["loose"] | None = Field(
-        default=None, description="Instead of `seccomp`: lets debuggers and tracers work."
+        default=None, description="Instead of `seccomp`: a wider outer filter."
     )
 
 
