@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import uuid
 from collections.abc import Callable
@@ -118,10 +119,14 @@ PROBES: dict[str, tuple[str, Callable[[Config], None]]] = {
 
 
 class Weaker:
-    """The same image and runtime, without init, with something taken away."""
+    """A copy of the same image and the same runtime, without init, with something taken away.
 
-    def __init__(self, place: Path) -> None:
+    A copy, since a runtime makes mount points that are missing: in the image of others.
+    """
+
+    def __init__(self, place: Path, copies: Path) -> None:
         self._place = place
+        self._rootfs = copies / "rootfs"
 
     def run(self, probe: str, weaken: Callable[[Config], None]) -> str:
         backend = ContainerBackend(OciEngine("runc"))
@@ -130,6 +135,9 @@ class Weaker:
         config["process"]["args"] = ["python3", "-c", HEAD + probe]
         config["process"]["user"] = {"uid": 65534, "gid": 65534}
         config["process"]["capabilities"] = {}
+        if not self._rootfs.exists():
+            shutil.copytree(config["root"]["path"], self._rootfs, symlinks=True)
+        config["root"]["path"] = str(self._rootfs)
         weaken(config)
         del config["linux"]["cgroupsPath"]
         (self._place / "config.json").write_text(json.dumps(config))
@@ -138,10 +146,15 @@ class Weaker:
         return done.stdout + done.stderr
 
 
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("image")
+
+
 @pytest.fixture
-def weaker(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Weaker:
+def weaker(tmp_path: Path, copies: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Weaker:
     container_backend("oci-runc", monkeypatch)
-    return Weaker(tmp_path)
+    return Weaker(tmp_path, copies)
 
 
 @pytest.fixture(params=LANES)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import platform
+import re
 import shutil
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,10 @@ import pytest
 
 from magicrune.backends.oci import engine
 from magicrune.backends.oci.bundle import write_config
+from magicrune.backends.rune import record
+from magicrune.backends.rune.seccomp import load
 from magicrune.errors import ControlNotHeld
+from magicrune.spec import ContainerSpec
 from tests.conftest import make_spec
 from tests.engines import container_backend
 
@@ -43,9 +51,41 @@ def option(path: str, old: str, new: str) -> Change:
     return change
 
 
-def bind_host(config: Config) -> None:
-    mount = {"destination": "/dev/host", "type": "bind", "source": "/usr", "options": ["bind"]}
-    config["mounts"].append(mount)
+def bind(source: str, path: str, *options: str) -> Change:
+    def change(config: Config) -> None:
+        mount = {"destination": path, "type": "bind", "source": source}
+        config["mounts"].append({**mount, "options": ["bind", *options]})
+
+    return change
+
+
+def with_profile(name: str) -> Change:
+    def change(config: Config) -> None:
+        config["linux"]["seccomp"] = load(name).oci(platform.machine())
+
+    return change
+
+
+def allow_all(config: Config) -> None:
+    config["linux"]["seccomp"] = {
+        **config["linux"]["seccomp"],
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "syscalls": [{"names": ["sync"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1}],
+    }
+    del config["linux"]["seccomp"]["defaultErrnoRet"]
+
+
+def answer(call: str, **rule: Any) -> Change:
+    """Gives one call another answer in the profile."""
+
+    def change(config: Config) -> None:
+        profile = config["linux"]["seccomp"] = copy.deepcopy(config["linux"]["seccomp"])
+        for each in profile["syscalls"]:
+            each["names"] = [name for name in each["names"] if name != call]
+        profile["syscalls"] = [each for each in profile["syscalls"] if each["names"]]
+        profile["syscalls"].append({"names": [call], **rule})
+
+    return change
 
 
 def add_device(config: Config) -> None:
@@ -55,16 +95,27 @@ def add_device(config: Config) -> None:
 
 MUTATIONS: list[tuple[str, Change]] = [
     ("namespaces", without("ipc")),
+    ("namespaces", without("pid")),
+    ("namespaces", without("cgroup")),
+    ("namespaces", without("network")),
     ("namespaces", without("uts", "hostname")),
     ("capabilities", with_capability),
     ("no_new_privileges", lambda c: c["process"].update(noNewPrivileges=False)),
     ("seccomp", lambda c: c["linux"].pop("seccomp")),
+    ("seccomp", allow_all),
+    ("seccomp", with_profile("loose")),
+    ("seccomp", answer("vmsplice", action="SCMP_ACT_ALLOW")),
+    ("watch", answer("ptrace", action="SCMP_ACT_ERRNO", errnoRet=38)),
+    ("watch", answer("mount", action="SCMP_ACT_ERRNO", errnoRet=38)),
     ("rootfs", lambda c: c["root"].update(readonly=False)),
     ("mounts", option("/tmp", "nodev", "dev")),
     ("mounts", option("/tmp", "nosuid", "suid")),
     ("mounts", option("/workspace", "size=33554432", "size=99999999")),
     ("mounts", option("/workspace", "nr_inodes=2001", "nr_inodes=99999")),
-    ("filesystem", bind_host),
+    ("filesystem", bind("/usr", "/dev/host")),
+    ("filesystem", bind("/usr", "/dev/host", "ro")),
+    ("filesystem", bind("/usr", "/usr/share", "ro", "nosuid", "nodev")),
+    ("filesystem", bind("/etc/passwd", "/etc/passwd", "ro")),
     ("devices", add_device),
     ("masked_paths", lambda c: c["linux"].update(maskedPaths=[])),
     ("readonly_paths", lambda c: c["linux"].update(readonlyPaths=[])),
@@ -101,5 +152,94 @@ def test_a_missing_control_stops_the_run(
     spec = make_spec("touch /tmp/ran", cpus=1)
     assert backend.run(spec).exit_code == 0
     monkeypatch.setattr(engine, "write_config", mutated)
+    with pytest.raises(ControlNotHeld, match=f"control {control} is not held"):
+        backend.run(spec)
+
+
+@pytest.mark.parametrize("lane", ["oci-runc", "oci-crun"])
+def test_another_profile_than_wanted_stops_the_run(
+    lane: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = container_backend(lane, monkeypatch)
+
+    def mutated(*args: Any, **options: Any) -> Config:
+        config = write_config(*args, **options)
+        with_profile("default")(config)
+        return config
+
+    spec = replace(make_spec("true"), seccomp="strict")
+    assert backend.run(spec).exit_code == 0
+    monkeypatch.setattr(engine, "write_config", mutated)
+    with pytest.raises(ControlNotHeld, match="control seccomp is not held"):
+        backend.run(spec)
+
+
+@pytest.fixture
+def network() -> Iterator[str]:
+    """A network namespace with an interface that is up; its path."""
+    name = "magicrune-mutation"
+    ip = ["ip", "-n", name]
+    subprocess.run(["ip", "netns", "add", name], check=True)
+    try:
+        subprocess.run([*ip, "link", "add", "d0", "type", "veth", "peer", "d1"], check=True)
+        subprocess.run([*ip, "addr", "add", "10.99.0.1/24", "dev", "d0"], check=True)
+        subprocess.run([*ip, "link", "set", "d0", "up"], check=True)
+        yield f"/run/netns/{name}"
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+@pytest.mark.parametrize("lane", ["oci-runc", "oci-crun"])
+@pytest.mark.parametrize("profile", ["default", "strict"])
+def test_an_interface_stops_the_run(
+    lane: str, profile: str, network: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = container_backend(lane, monkeypatch)
+
+    def mutated(*args: Any, **options: Any) -> Config:
+        config = write_config(*args, **options)
+        for each in config["linux"]["namespaces"]:
+            if each["type"] == "network":
+                each["path"] = network
+        return config
+
+    spec = replace(make_spec("true"), seccomp=profile)
+    assert backend.run(spec).exit_code == 0
+    monkeypatch.setattr(engine, "write_config", mutated)
+    with pytest.raises(ControlNotHeld, match=r"control network is not held: .* d0"):
+        backend.run(spec)
+
+
+@pytest.mark.parametrize("lane", ["oci-runc", "oci-crun"])
+@pytest.mark.parametrize(
+    ("control", "old", "new"),
+    [
+        ("open_files", b"nofile=128", b"nofile=1024"),
+        ("rlimits", rb"fsize=\d+\0", b""),
+        ("watch", b"cwd=", b"watch=0\0cwd="),
+        ("job_user", b"uid=65534", b"uid=65533"),
+        ("job_user", b"gid=65534", b"gid=65533"),
+    ],
+)
+def test_a_limit_that_init_does_not_set_stops_the_run(
+    lane: str,
+    control: str,
+    old: bytes,
+    new: bytes,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    backend = container_backend(lane, monkeypatch)
+    job_record = record.job_record
+
+    def mutated(spec: ContainerSpec) -> bytes:
+        whole = job_record(spec)
+        changed = re.sub(old, new, whole)
+        assert changed != whole
+        return changed
+
+    spec = make_spec("true")
+    assert backend.run(spec).exit_code == 0
+    monkeypatch.setattr(record, "job_record", mutated)
     with pytest.raises(ControlNotHeld, match=f"control {control} is not held"):
         backend.run(spec)

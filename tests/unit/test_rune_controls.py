@@ -17,7 +17,9 @@ from tests.conftest import make_spec
 
 SPEC = make_spec("true", cpus=2)
 WANTED: Container = lower(SPEC, profile=load("default"), image="python", owner="1-1")
-HOST = {name: f"1{number}" for number, name in enumerate(("pid", "mnt", "net", "ipc", "uts"))}
+HOST = {
+    name: f"1{number}" for number, name in enumerate(("pid", "mnt", "net", "ipc", "uts", "cgroup"))
+}
 CAPS = "00000000000800e0"
 NONE = "0000000000000000"
 
@@ -26,6 +28,15 @@ def _tmpfs(path: str, size: str, inodes: int, *more: str) -> dict[str, Any]:
     flags = ["rw", "nosuid", "nodev", *more]
     options = ["rw", f"size={size}", f"nr_inodes={inodes}"]
     return {"path": path, "root": "/", "type": "tmpfs", "options": flags, "super": options}
+
+
+REFUSALS = dict.fromkeys(
+    "ptrace kcmp move_pages migrate_pages mount umount2 pivot_root chroot open_tree move_mount "
+    "fsopen fsmount fsconfig fspick mount_setattr unshare setns bpf perf_event_open keyctl "
+    "add_key request_key init_module finit_module delete_module kexec_load swapon swapoff "
+    "userfaultfd name_to_handle_at open_by_handle_at quotactl acct syslog vmsplice".split(),
+    38,
+)
 
 
 CONTAINER: dict[str, Any] = {
@@ -60,6 +71,7 @@ CONTAINER: dict[str, Any] = {
     "routes": [],
     "devices": [{"path": "/dev/null", "type": "c", "major": 1, "minor": 3}],
     "paths": dict.fromkeys(WANTED.masked_paths, "empty"),
+    "refusals": REFUSALS,
     "readonly": {**dict.fromkeys(WANTED.readonly_paths, "ro"), "/sys": "ro"},
 }
 JOB: dict[str, Any] = {
@@ -82,6 +94,8 @@ JOB: dict[str, Any] = {
     },
     "filter_bytes": 2488,
     "watched": True,
+    "unseen": ["statmount"],
+    "tried": 57,
     "kill_scope": "pid_namespace",
 }
 
@@ -138,6 +152,15 @@ BROKEN: list[tuple[str, Change]] = [
     ("seccomp", put("c init seccomp", 0)),
     ("seccomp", put("j job seccomp", 0)),
     ("seccomp", put("j job seccomp_filters", 1)),
+    ("seccomp", put("c refusals ptrace", 1)),
+    ("seccomp", put("c refusals vmsplice", 0)),
+    ("seccomp", put("c refusals", {})),
+    ("seccomp", put("c refusals", None)),
+    ("watch", put("j unseen", ["ptrace"])),
+    ("watch", put("j unseen", None)),
+    ("watch", put("j tried", 0)),
+    ("namespaces", put("c namespaces cgroup", None)),
+    ("namespaces", put("c namespaces pid", "4026531836")),
     ("watch", put("j watched", False)),
     ("watch", put("j filter_bytes", None)),
     ("rootfs", put("c rootfs_readonly", False)),

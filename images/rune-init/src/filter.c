@@ -70,6 +70,11 @@ const struct denied_call *denied_find(int call)
     return NULL;
 }
 
+const struct denied_call *denied_at(size_t index)
+{
+    return index < DENIED ? &denied[index] : NULL;
+}
+
 enum {
     ALLOW = SECCOMP_RET_ALLOW,
     NO_SUCH_CALL = SECCOMP_RET_ERRNO | ENOSYS,

@@ -23,3 +23,5 @@ struct denied_call {
     int error;
 };
 const struct denied_call *denied_find(int call);
+// The table of them, for those who want to try each; NULL past its end.
+const struct denied_call *denied_at(size_t index);

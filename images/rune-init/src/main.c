@@ -178,6 +178,7 @@ static void hold(bool own_namespace)
         fail("E_MEASURE", "the kernel does not tell what the process may do");
     json_uint(&json, "filter_bytes", child.filter_bytes);
     json_bool(&json, "watched", child.listener >= 0);
+    probe_report(&json, &child.seen);
     json_text(&json, "kill_scope", own_namespace ? "pid_namespace" : "uid");
     json_close(&json, '}');
     send_json('C', &json);

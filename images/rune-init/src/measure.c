@@ -1,5 +1,6 @@
 #include "measure.h"
 
+#include "probe.h"
 #include "text.h"
 
 #include <errno.h>
@@ -93,6 +94,7 @@ bool measure_container(struct json *json, const struct mounts *mounts, const str
     measure_network(json);
     measure_devices(json);
     measure_paths(json);
+    probe_refusals(json);
     json_close(json, '}');
     return known && !json->full;
 }

@@ -7,6 +7,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { FILE_MAX = 65536, ROUTES_MAX = 200 };
@@ -37,11 +38,48 @@ static bool is_first(const struct ifaddrs *all, const struct ifaddrs *one)
     return true;
 }
 
+// Unknown counts as up.
+static bool is_up(const char *name)
+{
+    char path[64], text[32];
+    snprintf(path, sizeof path, "/sys/class/net/%s/flags", name);
+    return !text_read(path, text, sizeof text) || strtoul(text, NULL, 16) & IFF_UP;
+}
+
+// Where the profile allows no netlink socket: names from /proc, addresses of IPv6 alone.
+static void add_known_interfaces(struct json *json)
+{
+    static char names[FILE_MAX], six[FILE_MAX];
+    char target[40], owner[32], name[32];
+    if (!text_read("/proc/self/net/dev", names, sizeof names)) {
+        json_null(json, "interfaces");
+        return;
+    }
+    if (!text_read("/proc/self/net/if_inet6", six, sizeof six)) // not there: no IPv6
+        six[0] = 0;
+    json_open(json, "interfaces", '[');
+    for (char *rest = names, *line; (line = strsep(&rest, "\n"));) {
+        if (!strchr(line, ':') || sscanf(line, " %31[^:]", name) != 1)
+            continue; // the heading
+        json_open(json, NULL, '{');
+        json_text(json, "name", name);
+        json_bool(json, "up", is_up(name));
+        json_open(json, "addresses", '[');
+        for (const char *at = six; at && *at; at = strchr(at, '\n'), at += at != NULL)
+            if (sscanf(at, "%39s %*x %*x %*x %*x %31s", target, owner) == 2 &&
+                !strcmp(owner, name))
+                json_text(json, NULL, target);
+        json_close(json, ']');
+        json_close(json, '}');
+    }
+    json_close(json, ']');
+}
+
 static void add_interfaces(struct json *json)
 {
     struct ifaddrs *all = NULL;
     if (getifaddrs(&all)) {
-        json_null(json, "interfaces");
+        add_known_interfaces(json);
         return;
     }
     json_open(json, "interfaces", '[');

@@ -4,6 +4,7 @@
 #include "fail.h"
 #include "filter.h"
 #include "path.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,17 +38,25 @@ enum { NEWS_FD = 3, GO_FD = 4, FIRST_OTHER_FD = 5, START_MS = 10000 };
 
 // What the child says over the news pipe.
 struct message {
-    int kind; // 'L' listener, 'H' held, '!' a step failed, 'X' exec failed
+    int kind; // 'L' listener, 'P' probed, 'H' held, '!' a step failed, 'X' exec failed
     int value;
     char step[24];
+    struct probed seen;
 };
 
 static int news_fd; // in the child
 
 static void say(int kind, int value, const char *step)
 {
-    struct message message = {kind, value, ""};
+    struct message message = {.kind = kind, .value = value};
     strncpy(message.step, step, sizeof message.step - 1);
+    ssize_t wrote = write(news_fd, &message, sizeof message);
+    (void)wrote;
+}
+
+static void say_probed(void)
+{
+    struct message message = {.kind = 'P', .seen = probe_watched()};
     ssize_t wrote = write(news_fd, &message, sizeof message);
     (void)wrote;
 }
@@ -72,7 +81,7 @@ static int install(const struct filter *filter, bool watched)
     return fd;
 }
 
-// From the filter on, a watched call would wait for ever: nobody answers yet. So only calls
+// From the probe on, a watched call would wait for ever: nobody answers yet. So only calls
 // that the filter does not know come between here and exec.
 static void own_descriptors(int input, int output, int error, int news, int go)
 {
@@ -116,8 +125,10 @@ __attribute__((noreturn)) static void become_job(const struct job *job, const st
     int listener = install(filter, job->watch);
     if (listener < 0)
         give_up("seccomp");
-    if (job->watch)
+    if (job->watch) {
         say('L', listener, "");
+        say_probed();
+    }
     own_descriptors(ends->input[0], ends->output[1], ends->error[1], ends->news[1], ends->go[0]);
     say('H', 0, "");
     if (read(GO_FD, &byte, 1) != 1)
@@ -169,14 +180,34 @@ static void make_pipe(const struct job *job, int ends[2])
     }
 }
 
+// A refused call that the child tries: it is to see that the call came to us.
+static void answer_probe(int listener)
+{
+    static union { // the kernel may know longer structures than our headers
+        struct seccomp_notif notif;
+        struct seccomp_notif_resp resp;
+        char room[512];
+    } in, out;
+    memset(&in, 0, sizeof in);
+    memset(&out, 0, sizeof out);
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &in.notif))
+        return;
+    out.resp.id = in.notif.id;
+    out.resp.error = -PROBE_ERRNO;
+    ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &out.resp);
+}
+
 static struct message hear(const struct child *child)
 {
     struct message message;
-    struct pollfd wait = {child->news, POLLIN, 0};
-    for (int waited = 0; waited < START_MS; waited += 100) {
-        int status;
-        if (poll(&wait, 1, 100) > 0 && read(child->news, &message,
-            sizeof message) == sizeof message)
+    struct pollfd wait[] = {{child->news, POLLIN, 0}, {child->listener, POLLIN, 0}};
+    for (uint64_t end = clock_us() + START_MS * 1000; clock_us() < end;) {
+        int status, ready = poll(wait, 2, 100);
+        if (ready > 0 && wait[1].revents & POLLIN) {
+            answer_probe(child->listener);
+            continue;
+        }
+        if (ready > 0 && read(child->news, &message, sizeof message) == sizeof message)
             return message;
         // The table is shared: its death is no end of file here.
         if (waitpid(child->pid, &status, WNOHANG) == child->pid) {
@@ -215,7 +246,7 @@ void spawn_held(const struct job *job, struct child *child)
     if (child->pid == 0)
         become_job(job, &filter, program, &ends);
     *child = (struct child){child->pid, ends.input[1], ends.output[0], ends.error[0], -1,
-                            ends.news[0], ends.go[1], filter.length * sizeof *filter.code};
+                            ends.news[0], ends.go[1], filter.length * sizeof *filter.code, {{0}}};
     struct message message = hear(child);
     check(&message);
     if (message.kind == 'L') {
@@ -223,6 +254,9 @@ void spawn_held(const struct job *job, struct child *child)
         fcntl(child->listener, F_SETFD, FD_CLOEXEC);
         // Only for speed, from kernel 6.6 on: the one that waits runs where the other ran.
         ioctl(child->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+        message = hear(child);
+        check(&message);
+        child->seen = message.seen;
         message = hear(child);
         check(&message);
     }

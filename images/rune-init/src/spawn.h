@@ -1,6 +1,7 @@
 // The job's first process: made, stripped of all privileges, and held until it may go.
 #pragma once
 #include "job.h"
+#include "probe.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -12,6 +13,7 @@ struct child {
     int news;                 // says whether exec worked: see spawn_news()
     int go;                   // one byte lets it go
     size_t filter_bytes;
+    struct probed seen;       // refused calls that were found to come to the listener
 };
 
 // Ends in fail() where any step does not work.

@@ -36,6 +36,7 @@ class DockerEngine:
     """The daemon that ``DOCKER_HOST`` or the usual socket leads to."""
 
     name = "docker"
+    own_mounts: tuple[str, ...] = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
 
     def __init__(self) -> None:
         self._client: Any = None

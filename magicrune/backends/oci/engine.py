@@ -50,6 +50,7 @@ class OciEngine:
     """`runtime` is the name or path of a runtime; None: the first of RUNTIMES that is there."""
 
     name = "oci"
+    own_mounts: tuple[str, ...] = ()
 
     def __init__(self, runtime: str | None = None) -> None:
         self._wanted = runtime

@@ -38,6 +38,10 @@ class PodmanEngine:
     for others."""
 
     name = "podman"
+    own_mounts: tuple[str, ...] = (
+        *("/etc/hostname", "/etc/hosts", "/etc/resolv.conf"),
+        "/run/.containerenv",
+    )
 
     def __init__(self) -> None:
         self._client: Any = None

@@ -63,6 +63,7 @@ class ContainerBackend:
                     wanted=container,
                     host_namespaces=_own_namespaces(),
                     host_has_swap=_has_swap(),
+                    own_mounts=self._engine.own_mounts,
                 )
             )
             require_held(readings)

@@ -6,7 +6,7 @@ that could not be read is a control that is not held.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from magicrune.backends.rune.controls_cgroup import read_cgroup
@@ -16,6 +16,7 @@ from magicrune.backends.rune.controls_files import (
     read_kernel_paths,
 )
 from magicrune.backends.rune.controls_process import (
+    part,
     read_identity,
     read_privileges,
     read_rlimits,
@@ -30,7 +31,15 @@ if TYPE_CHECKING:
 
 Measured = Mapping[str, Any]
 
-_PRIVATE = ("pid", "mnt", "net", "ipc", "uts")
+_PRIVATE = ("pid", "mnt", "net", "ipc", "uts", "cgroup")
+_INITIAL = {
+    "ipc": "4026531839",
+    "uts": "4026531838",
+    "pid": "4026531836",
+    "cgroup": "4026531835",
+}
+"""The kernel's own first namespaces (include/linux/proc_ns.h): ours may be others, where this
+process is in a container itself and the engine is not."""
 
 
 def read_controls(
@@ -41,18 +50,20 @@ def read_controls(
     wanted: Container,
     host_namespaces: Mapping[str, str],
     host_has_swap: bool,
+    own_mounts: Sequence[str] = (),
 ) -> tuple[ControlReading, ...]:
-    """All that was measured, held or not. `host_namespaces` are the inode numbers of ours."""
-    status, job = _part(container_stage, "init"), _part(job_stage, "job")
+    """All that was measured, held or not. `host_namespaces` are the inode numbers of ours,
+    `own_mounts` the paths where the engine lays files of its own over the image."""
+    status, job = part(container_stage, "init"), part(job_stage, "job")
     return (
         _namespaces(container_stage, host_namespaces),
         *read_privileges(status, job, wanted),
         read_identity(job, spec),
-        *read_seccomp(status, job, job_stage, wanted),
-        *read_file_system(container_stage, wanted),
+        *read_seccomp(container_stage, job_stage, wanted),
+        *read_file_system(container_stage, wanted, own_mounts),
         read_devices(container_stage),
         *read_kernel_paths(container_stage, wanted),
-        *read_cgroup(_part(container_stage, "cgroup"), wanted, host_has_swap),
+        *read_cgroup(part(container_stage, "cgroup"), wanted, host_has_swap),
         *read_rlimits(job, spec),
         _network(container_stage),
         _hostname(container_stage, spec),
@@ -73,9 +84,13 @@ def require_held(readings: Iterable[ControlReading]) -> None:
 
 
 def _namespaces(stage: Measured, host: Mapping[str, str]) -> ControlReading:
-    found = _part(stage, "namespaces")
-    shared = [name for name in _PRIVATE if not found.get(name) or found[name] == host.get(name)]
-    private = [name for name in found if found[name] and found[name] != host.get(name)]
+    found = part(stage, "namespaces")
+    private = [
+        name
+        for name in found
+        if found[name] and found[name] not in (host.get(name), _INITIAL.get(name))
+    ]
+    shared = [name for name in _PRIVATE if name not in private]
     return ControlReading(
         "namespaces",
         "Linux namespaces",
@@ -118,8 +133,3 @@ def _killing(container_stage: Measured, job_stage: Measured) -> ControlReading:
         f"scope {scope}, dumpable {dumpable}",
         scope == "pid_namespace" and dumpable == 0,
     )
-
-
-def _part(stage: Measured, name: str) -> Measured:
-    part = stage.get(name)
-    return part if isinstance(part, Mapping) else {}

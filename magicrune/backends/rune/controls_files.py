@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from magicrune.backends.rune.container import INIT_DIR
 from magicrune.observation import ControlReading
 
 if TYPE_CHECKING:
@@ -15,16 +16,27 @@ Measured = Mapping[str, Any]
 _DEVICES = frozenset({(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2)})
 """null, zero, full, random, urandom, tty, ptmx: linux/Documentation/admin-guide/devices.txt."""
 _PTS_MAJOR = 136
-_ROOTS_OWN = ("/dev", "/sys/fs/cgroup")
-"""File systems in memory that runtimes make, 0755 and root's; the second holds the mount
-points of version 1 control groups, and runtimes leave it writable."""
+_NODES = ("null", "zero", "full", "random", "urandom", "tty")
+"""Rootless runtimes bind these from the host's /dev, being unable to make nodes."""
+_GROUPS = "/sys/fs/cgroup"
+_KERNELS = {
+    "/proc": "proc",
+    "/sys": "sysfs",
+    "/dev": "tmpfs",
+    "/dev/pts": "devpts",
+    "/dev/mqueue": "mqueue",
+}
+_ENGINES_MASKED = ("/sys/dev/block",)
+"""Podman masks it besides ours."""
 _PAGE = 65536
 """The largest page size of the machines we know; limits are rounded to pages."""
 _OPEN = frozenset({"readable", "unread"})
 
 
-def read_file_system(stage: Measured, wanted: Container) -> Iterator[ControlReading]:
-    """The root, private file systems, and that nothing else is writable."""
+def read_file_system(
+    stage: Measured, wanted: Container, own_mounts: Sequence[str]
+) -> Iterator[ControlReading]:
+    """The root, private file systems, and that nothing else is mounted."""
     yield ControlReading(
         "rootfs",
         "read-only mount",
@@ -41,12 +53,13 @@ def read_file_system(stage: Measured, wanted: Container) -> Iterator[ControlRead
         "; ".join(fault for fault in sizes if fault) or "as wanted",
         not any(sizes),
     )
-    others = [_text(mount) for mount in mounts if _is_foreign(mount, wanted)]
+    own = (INIT_DIR, *own_mounts)
+    others = [_text(mount) for mount in mounts if not _is_expected(mount, wanted, own)]
     yield ControlReading(
         "filesystem",
         "mount namespace",
-        "nothing of the host, nothing else writable",
-        ", ".join(others) or f"{len(mounts)} mounts, none foreign or writable",
+        "what a container needs, nothing else of the host or writable",
+        ", ".join(others) or f"{len(mounts)} mounts, each of them known",
         bool(mounts) and not others,
     )
 
@@ -84,19 +97,37 @@ def _size(text: str | None) -> int | None:
     return int(digits) * unit if digits.isdigit() else None
 
 
-def _is_foreign(mount: Measured, wanted: Container) -> bool:
-    """Whether the job might write there, and should not."""
-    path, kind = str(mount.get("path")), str(mount.get("type"))
+def _is_expected(mount: Measured, wanted: Container, own: Sequence[str]) -> bool:
+    """Whether it is one of those that make the container; whatever is not known is foreign."""
+    path, root, kind = (str(mount.get(key)) for key in ("path", "root", "type"))
+    readonly = "ro" in mount.get("options", ()) or "ro" in mount.get("super", ())
     if path in {each.path for each in wanted.tmpfs}:
-        return False
-    if "ro" in mount.get("options", ()) or "ro" in mount.get("super", ()):
-        return False
-    if kind == "tmpfs" and (path in _ROOTS_OWN or path in wanted.masked_paths):
-        return False  # root's, and the job is not root: the kernel refuses by owner
-    if kind in ("proc", "mqueue", "devpts"):
-        return False  # `readonly_paths` and the rlimit msgqueue judge them
-    # Rootless runtimes bind the usual device nodes; `devices` judges those.
-    return not (path.startswith("/dev/") and kind in ("devtmpfs", "tmpfs"))
+        return True  # `mounts` judges it
+    if path == "/" or path in own:  # the image, init, the engine's /etc/hostname and the like
+        return readonly
+    if path in (*wanted.masked_paths, *_ENGINES_MASKED):
+        return _is_mask(root, kind, readonly=readonly)
+    return _is_kernels(path, root, kind, readonly=readonly, wanted=wanted)
+
+
+def _is_kernels(path: str, root: str, kind: str, *, readonly: bool, wanted: Container) -> bool:
+    """A file system of the kernel, where one belongs."""
+    if path in wanted.readonly_paths:
+        return readonly and kind == "proc" and root == path.removeprefix("/proc")
+    if path == _GROUPS and kind == "tmpfs":
+        return root == "/"  # of version 1; left writable, but root's, and the job is not root
+    if path == _GROUPS or path.startswith(_GROUPS + "/"):
+        return readonly and kind in ("cgroup", "cgroup2")
+    if path.startswith("/dev/") and path.removeprefix("/dev/") in _NODES:
+        return kind in ("devtmpfs", "tmpfs") and root == path.removeprefix("/dev")
+    return root == "/" and _KERNELS.get(path) == kind
+
+
+def _is_mask(root: str, kind: str, *, readonly: bool) -> bool:
+    """An empty file system over a directory, or /dev/null over a file."""
+    if root == "/null":
+        return kind in ("devtmpfs", "tmpfs")
+    return root == "/" and kind == "tmpfs" and readonly
 
 
 def _text(mount: Measured) -> str:

@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 
 Measured = Mapping[str, Any]
 
+_TRIED = 30
+"""Fewer calls tried than this is an init that does not try them."""
+_NEWER_THAN_LIBSECCOMP = frozenset({"statmount", "listmount", "open_tree_attr"})
+"""Their names are unknown to libseccomp 2.5 (Debian 12), so a profile's rule for them is left
+out and they get its default: refused, unseen."""
 _CAPABILITY_BITS = {"CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7, "CAP_SYS_PTRACE": 19}
+
+
+def part(stage: Measured, name: str) -> Measured:
+    """One object of what was measured; empty where it is missing."""
+    found = stage.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def read_privileges(init: Measured, job: Measured, wanted: Container) -> Iterator[ControlReading]:
@@ -72,25 +83,46 @@ def read_identity(job: Measured, spec: ContainerSpec) -> ControlReading:
 
 
 def read_seccomp(
-    init: Measured, job: Measured, stage: Measured, wanted: Container
+    container_stage: Measured, job_stage: Measured, wanted: Container
 ) -> Iterator[ControlReading]:
     """The outer profile, and the watch."""
-    count = job.get("seccomp_filters")
+    init, job = part(container_stage, "init"), part(job_stage, "job")
+    refusals = part(container_stage, "refusals")
+    modes, count = (init.get("seccomp"), job.get("seccomp")), job.get("seccomp_filters")
+    known = refusals.keys() - _NEWER_THAN_LIBSECCOMP
+    judged = {name: wanted.seccomp.refusal(name) for name in sorted(known)}
+    judged = {name: errno for name, errno in judged.items() if errno is not None}
+    wrong = [f"{name} {refusals[name]}" for name in judged if refusals[name] != judged[name]]
     yield ControlReading(
         "seccomp",
         f"seccomp profile {wanted.seccomp.name}, and init's filter for the job",
-        "filter mode for init and job, two filters for the job",
-        f"init mode {init.get('seccomp')}, job mode {job.get('seccomp')}, filters {count}",
+        "filter mode for init and job, two filters for the job, calls refused as the profile says",
+        f"init mode {modes[0]}, job mode {modes[1]}, filters {count}, {len(judged)} calls tried, "
+        + (f"{len(wrong)} answered otherwise: {', '.join(wrong)}" if wrong else "all refused so"),
         # Kernels before 5.9 do not tell the number of filters.
-        init.get("seccomp") == 2 and job.get("seccomp") == 2 and (count is None or count >= 2),
+        modes == (2, 2) and (count is None or count >= 2) and len(judged) > _TRIED and not wrong,
     )
-    size = stage.get("filter_bytes")
-    yield ControlReading(
+    yield _watch(job_stage, wanted)
+
+
+def _watch(stage: Measured, wanted: Container) -> ControlReading:
+    """That refused calls come to the watch, but for those that the profile keeps from it."""
+    size, unseen, tried = stage.get("filter_bytes"), stage.get("unseen"), stage.get("tried")
+    known = isinstance(unseen, list) and isinstance(tried, int) and tried > _TRIED
+    names = [str(name) for name in unseen] if isinstance(unseen, list) else []
+    hidden = [n for n in names if wanted.seccomp.records(n) and n not in _NEWER_THAN_LIBSECCOMP]
+    missed = f"; unrecorded: {', '.join(hidden or names)}" if names else ""
+    return ControlReading(
         "watch",
         "seccomp user notification",
-        "the job's calls are watched",
-        f"watched {stage.get('watched')}, filter of {size} bytes",
-        stage.get("watched") is True and isinstance(size, int) and size > 0,
+        "what the job tries of refused calls is recorded, but for what the profile keeps back",
+        f"watched {stage.get('watched')}, filter of {size} bytes, "
+        f"{(tried or 0) - len(names)} of {tried} calls tried were recorded{missed}",
+        stage.get("watched") is True
+        and isinstance(size, int)
+        and size > 0
+        and known
+        and not hidden,
     )
 
 

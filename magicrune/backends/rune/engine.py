@@ -36,6 +36,8 @@ class Engine(Protocol):
     """A way to start a container. It adds nothing to the `Container` and leaves nothing out."""
 
     name: str
+    own_mounts: tuple[str, ...]
+    """Where it lays files of its own, read-only, over the image."""
 
     def probe(self) -> Probe:
         """Whether it can work here; cheap, changes nothing."""

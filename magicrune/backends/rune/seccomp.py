@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
+from errno import ENOSYS
 from functools import cache
 from typing import Any, Final, NoReturn
 
@@ -56,6 +57,22 @@ class Profile:
     text: str
     sha256: str
     """Of the shipped file, byte for byte."""
+
+    def refusal(self, call: str) -> int | None:
+        """The errno that `call` gets whatever its arguments and without a watch; None where
+        it is allowed, or some of its arguments are."""
+        for rule in self.rules:
+            if call in rule.names:
+                if rule.args or rule.action == ALLOW:
+                    return None
+                return rule.errno or ENOSYS  # of a traced call without a tracer: seccomp(2)
+        return self.default_errno
+
+    def records(self, call: str) -> bool:
+        """Whether the watch is asked about `call` whatever its arguments: what is refused
+        with an errno is refused before the watch (seccomp(2), precedence of actions)."""
+        rules = [rule for rule in self.rules if call in rule.names]
+        return bool(rules) and all(rule.action != ERRNO for rule in rules)
 
     def docker_json(self) -> str:
         """For Docker's and Podman's ``--security-opt seccomp=`` (compact, one line)."""

@@ -1,0 +1,32 @@
+"""Each seccomp profile lets ordinary programs do ordinary things, with all controls held."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from magicrune.observation import Ending
+from tests.conftest import make_spec
+from tests.engines import container_backend
+
+TOUR = Path(__file__).parent / "tour"
+SHELLS = {"tools.sh": "sh", "bash.sh": "bash", "program.py": "python3"}
+
+
+@pytest.mark.parametrize("lane", ["oci-crun", "oci-runc", "docker", "podman"])
+@pytest.mark.parametrize("profile", ["default", "strict", "loose"])
+@pytest.mark.parametrize("name", SHELLS)
+def test_the_tour(
+    lane: str, profile: str, name: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if lane in ("docker", "podman") and name != "program.py":
+        pytest.skip("the profile is the same; python is the widest part of the tour")
+    files = {f"/workspace/{name}": (TOUR / name).read_bytes()}
+    spec = make_spec(f"{SHELLS[name]} {name}", files=files, wall_ms=50_000, pids=64)
+    seen = container_backend(lane, monkeypatch).run(replace(spec, seccomp=profile))
+    assert (seen.ending, seen.exit_code) == (Ending.EXITED, 0), seen.stderr.decode()
+    assert all(reading.held for reading in seen.enforcement)
+    if name == "program.py":
+        assert seen.stdout == b"done\n"
