@@ -6,7 +6,7 @@ lock() {
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
         --no-annotate --no-emit-index-url --no-emit-find-links "$@"
 }
-lock pyproject.toml --extra python --extra docker --extra podman -o requirements.lock
+lock pyproject.toml --extra python --extra docker --extra podman --extra worker -o requirements.lock
 lock scripts/requirements-build.in -o requirements-build.lock
-lock pyproject.toml --extra python --extra docker --extra podman --group dev -c requirements.lock -o requirements-dev.lock
+lock pyproject.toml --extra python --extra docker --extra podman --extra worker --group dev -c requirements.lock -o requirements-dev.lock
 lock --group build -o requirements-wasm.lock

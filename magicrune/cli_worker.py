@@ -1,0 +1,225 @@
+"""``magicrune consume``, ``publish`` and ``result``: the queue's doors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from magicrune.cli_output import PROGRAM, write_stdout
+from magicrune.errors import DuplicateRequest, MagicRuneError, NoAnswer, QueueUnavailable
+from magicrune.worker.settings import WorkerSettings, table
+
+if TYPE_CHECKING:
+    from magicrune.request import SpellRequest
+    from magicrune.result import SpellResult
+    from magicrune.worker.answers import Answer
+
+_EPILOG = "\b\nEnvironment (docs/worker.md):\n" + "\n".join(
+    f"  {name:30} {text}" + (f" [{default}]" if default else "") for name, default, text in table()
+)
+_url = click.option("--url", metavar="URL", help="The server.  [default: NATS_URL]")
+_subject = click.option("--subject", metavar="SUBJECT", help="Queue.  [default: run.req.default]")
+
+
+@click.command("consume", epilog=_EPILOG)
+@_url
+@_subject
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 256),
+    default=2,
+    show_default=True,
+    help="Jobs at a time.",
+)
+@click.option("--policy", metavar="NAME|FILE", help="As for exec.  [default: default]")
+@click.option(
+    "--backend",
+    type=click.Choice(["auto", "wasi", "oci", "podman", "docker"]),
+    default="auto",
+    show_default=True,
+    help="The sandbox.",
+)
+@click.option("--strict", is_flag=True, help="Only the policy's first sandbox.")
+@click.option("--health", metavar="[HOST:]PORT", help="Serve /healthz, /readyz and /metrics.")
+@click.option("--migrate", is_flag=True, help="Change streams that have another configuration.")
+def consume_command(
+    url: str | None,
+    subject: str | None,
+    concurrency: int,
+    policy: str | None,
+    backend: str,
+    strict: bool,
+    health: str | None,
+    migrate: bool,
+) -> int:
+    """Run requests from the queue, each once, until SIGTERM.
+
+    SIGTERM finishes what runs (MAGICRUNE_GRACE_SEC), hands the rest back, exits 0.
+    """
+    settings = _settings(url=url, subject=subject)
+    with ExitStack() as opened:
+        execute = _executor(opened, policy, backend, strict)
+        return asyncio.run(_work(settings, execute, concurrency, health, migrate))
+
+
+async def _work(
+    settings: WorkerSettings,
+    execute: Callable[[SpellRequest], SpellResult],
+    concurrency: int,
+    health: str | None,
+    migrate: bool,
+) -> int:
+    from magicrune.worker.consumer import Worker
+
+    await Worker(settings, execute, concurrency, health).work(migrate=migrate)
+    return 0
+
+
+def _executor(
+    opened: ExitStack, policy_name: str | None, backend: str, strict: bool
+) -> Callable[[SpellRequest], SpellResult]:
+    from magicrune.backends.select import choose
+    from magicrune.ledger import Ledger
+    from magicrune.locations import state_dir
+    from magicrune.pipeline import execute
+    from magicrune.policy import find_policy, load_policy
+    from magicrune.quarantine import Quarantine
+
+    policy = load_policy(find_policy(policy_name or os.environ.get("MAGICRUNE_POLICY") or None))
+    choice = choose(backend, policy.runtime.backends, strict=strict)
+    for reason in choice.passed_over:
+        print(f"{PROGRAM}: not used: {reason}", file=sys.stderr, flush=True)
+    state = state_dir()
+    ledger = opened.enter_context(Ledger(state / "ledger.sqlite3"))
+    quarantine = Quarantine(state / "quarantine")
+
+    def run(request: SpellRequest) -> SpellResult:
+        return execute(
+            request,
+            policy,
+            choice.backend,
+            ledger=ledger,
+            quarantine=quarantine,
+            passed_over=choice.passed_over,
+        )
+
+    return run
+
+
+@click.command("publish", epilog=_EPILOG)
+@click.argument(
+    "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True)
+)
+@_url
+@_subject
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 86_400),
+    metavar="SECONDS",
+    help="Wait for each answer and print it; the exit code is then the worst answer's.",
+)
+@click.option("--attach", is_flag=True, help="Of a request known already: print that answer.")
+def publish_command(
+    files: tuple[str, ...], url: str | None, subject: str | None, wait: float | None, attach: bool
+) -> int:
+    """Queue requests. Prints a run id for each, or with --wait its answer.
+
+    A request that is queued or answered already is not queued again: exit code 4, naming
+    the run, unless --attach is given.
+    """
+    settings = _settings(url=url, subject=subject)
+    requests = [_read(name) for name in files]
+    return _asked(_publish(settings, requests, wait, attach))
+
+
+async def _publish(
+    settings: WorkerSettings,
+    requests: list[tuple[SpellRequest, bytes]],
+    wait: float | None,
+    attach: bool,
+) -> int:
+    from magicrune.request import run_id
+    from magicrune.worker.publisher import Publisher
+
+    publisher = await Publisher.connected(settings)
+    worst = 0
+    try:
+        names = []
+        for request, data in requests:
+            try:
+                names.append(await publisher.publish(request, data))
+            except DuplicateRequest:
+                if not attach:
+                    raise
+                names.append(run_id(request))
+        for name in names:
+            if wait is None and not attach:
+                write_stdout(json.dumps({"run_id": name, "queued": True}).encode() + b"\n")
+                continue
+            answer = await publisher.answer(name, 60.0 if wait is None else wait)
+            worst = max(worst, _print_answer(answer))
+    finally:
+        await publisher.close()
+    return worst
+
+
+@click.command("result", epilog=_EPILOG)
+@click.argument("run_id")
+@_url
+@click.option("--wait", type=click.FloatRange(0, 86_400), default=0.0, metavar="SECONDS")
+def result_command(run_id: str, url: str | None, wait: float) -> int:
+    """Print the stored answer to a run; the exit code is as exec's."""
+    if not run_id.startswith("r_") or not run_id[2:].isalnum():
+        raise NoAnswer("is no run id", where=run_id[:60], hint="r_ and 32 hex digits")
+    return _asked(_look(_settings(url=url), run_id, wait))
+
+
+async def _look(settings: WorkerSettings, run_id: str, wait: float) -> int:
+    from magicrune.worker.publisher import Publisher
+
+    publisher = await Publisher.connected(settings)
+    try:
+        return _print_answer(await publisher.answer(run_id, wait))
+    finally:
+        await publisher.close()
+
+
+def _asked(work: Coroutine[Any, Any, int]) -> int:
+    """A server that goes away in the middle is one that is not there."""
+    from nats.errors import Error
+
+    try:
+        return asyncio.run(work)
+    except (TimeoutError, Error, OSError) as error:
+        raise QueueUnavailable(f"{error or type(error).__name__}", where="NATS") from error
+
+
+def _print_answer(answer: Answer) -> int:
+    """Exit code of an answer: a result's verdict, or the error's own."""
+    from magicrune.grade import EXIT_CODES
+    from magicrune.result import SpellResult
+
+    write_stdout(answer.document)
+    if answer.kind != "result":
+        return MagicRuneError.exit_code
+    result = SpellResult.model_validate_json(answer.document)
+    return EXIT_CODES[result.verdict] if result.executed else 3
+
+
+def _settings(url: str | None = None, subject: str | None = None) -> WorkerSettings:
+    return WorkerSettings.from_environment(url=url, subject=subject)
+
+
+def _read(name: str) -> tuple[SpellRequest, bytes]:
+    from magicrune.request import parse_request
+    from magicrune.strictjson import read_limited
+
+    data = read_limited(sys.stdin.buffer if name == "-" else name)
+    return parse_request(data), data

@@ -1,0 +1,62 @@
+"""The stored answers: publish each once, find one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from magicrune.worker.wire import COMMIT, KIND, LAST_SEQUENCE, MSG_ID, result_subject
+
+if TYPE_CHECKING:
+    from nats.js import JetStreamContext
+
+    from magicrune.worker.claim import Claim
+    from magicrune.worker.settings import WorkerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A stored answer."""
+
+    document: bytes
+    kind: str
+    commit: str
+    sequence: int
+
+
+class Answers:
+    """The result stream."""
+
+    def __init__(self, js: JetStreamContext, settings: WorkerSettings) -> None:
+        self._js = js
+        self._stream = settings.result_stream
+        self._timeout = settings.publish_timeout
+
+    async def find(self, run_id: str) -> Answer | None:
+        """The answer to a run; None where none is stored (yet, or any more)."""
+        from nats.js.errors import NotFoundError
+
+        try:
+            found = await self._js.get_last_msg(self._stream, result_subject(run_id))
+        except NotFoundError:
+            return None
+        headers = found.headers or {}
+        return Answer(
+            found.data or b"", headers.get(KIND, ""), headers.get(COMMIT, ""), found.seq or 0
+        )
+
+    async def tell(self, claim: Claim) -> bool:
+        """Publishes the answer of a committed claim, unless it is stored already (False)."""
+        stored = await self.find(claim.run_id)
+        if stored is not None and stored.commit == claim.token:
+            return False
+        headers = {
+            MSG_ID: f"{claim.run_id}.{claim.token}",
+            COMMIT: claim.token,
+            KIND: claim.kind,
+            LAST_SEQUENCE: str(stored.sequence if stored else 0),
+        }
+        await self._js.publish(
+            result_subject(claim.run_id), claim.document, timeout=self._timeout, headers=headers
+        )
+        return True

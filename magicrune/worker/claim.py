@@ -1,0 +1,113 @@
+"""Who may run a request, and what came of it: one key a request, changed by compare-and-set.
+
+The revision of a key is its fencing token: whoever writes must name the revision that it
+saw, and the server refuses all others (`ClaimLost`). A bucket of JetStream's key-value
+store, written as the stream that it is, because the store's own client cannot bound the
+number of keys (topology.py).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from magicrune.worker.wire import LAST_SEQUENCE
+
+if TYPE_CHECKING:
+    from nats.js import JetStreamContext
+
+WRONG_LAST_SEQUENCE = 10071
+"""JetStream's error code where the expected last sequence is another one."""
+
+State = Literal["running", "released", "committed"]
+
+
+class ClaimLost(Exception):
+    """Another one wrote since: what we hold is worth nothing. Never leaves this package."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The state of one request."""
+
+    state: State
+    token: str
+    """Of one hold by one worker; a commit keeps it."""
+    worker: str
+    run_id: str
+    attempt: int
+    """Executions that were begun, with this one."""
+    networked: bool
+    """Whether the job may have acted on others, so that a second run is no first one."""
+    kind: str = ""
+    document: bytes = b""
+    """The answer, once committed."""
+    revision: int = 0
+
+
+def encode(claim: Claim) -> bytes:
+    """One line of JSON, then the document."""
+    names = ("state", "token", "worker", "run_id", "attempt", "networked", "kind")
+    head = {name: getattr(claim, name) for name in names}
+    return json.dumps(head).encode() + b"\n" + claim.document
+
+
+def decode(data: bytes, revision: int) -> Claim:
+    """Raises ValueError for what is no claim."""
+    head, _, document = data.partition(b"\n")
+    try:
+        return Claim(**json.loads(head), document=document, revision=revision)
+    except TypeError as error:
+        raise ValueError(f"no claim: {error}") from None
+
+
+class Claims:
+    """The bucket. Methods raise what the client raises where the server does not answer."""
+
+    def __init__(self, js: JetStreamContext, bucket: str, timeout: float) -> None:
+        self._js = js
+        self._bucket = bucket
+        self._timeout = timeout
+
+    async def read(self, key: str) -> Claim | None:
+        """The claim of the request `key`; None where it is not known."""
+        from nats.js.errors import NotFoundError
+
+        try:
+            found = await self._js.get_last_msg(f"KV_{self._bucket}", self._subject(key))
+        except NotFoundError:
+            return None
+        return decode(found.data or b"", found.seq or 0)
+
+    async def write(self, key: str, claim: Claim) -> Claim:
+        """Puts `claim` in the place of the one with its revision (0: of none).
+
+        Raises ClaimLost where that is not what is there.
+        """
+        from nats.errors import TimeoutError as NoAnswer
+        from nats.js.errors import APIError
+
+        headers = {LAST_SEQUENCE: str(claim.revision)}
+        data = encode(claim)
+        try:
+            ack = await self._js.publish(
+                self._subject(key), data, timeout=self._timeout, headers=headers
+            )
+        except APIError as error:
+            if error.err_code != WRONG_LAST_SEQUENCE:
+                raise
+            return await self._confirm(key, data)
+        except (TimeoutError, NoAnswer):
+            # The write may have been made and only its answer lost.
+            return await self._confirm(key, data)
+        return replace(claim, revision=ack.seq)
+
+    async def _confirm(self, key: str, data: bytes) -> Claim:
+        found = await self.read(key)
+        if found is None or encode(found) != data:
+            raise ClaimLost(key)
+        return found
+
+    def _subject(self, key: str) -> str:
+        return f"$KV.{self._bucket}.{key}"

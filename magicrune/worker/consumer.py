@@ -1,0 +1,190 @@
+"""The worker: takes exactly as many requests as it can start, until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from magicrune.errors import QueueUnavailable
+from magicrune.worker.answers import Answers
+from magicrune.worker.claim import Claims
+from magicrune.worker.connection import connect
+from magicrune.worker.delivery import Desk, serve
+from magicrune.worker.health import serve_health
+from magicrune.worker.logs import Log
+from magicrune.worker.metrics import Metrics
+from magicrune.worker.topology import settle_topology
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.aio.msg import Msg
+    from nats.js import JetStreamContext
+
+    from magicrune.request import SpellRequest
+    from magicrune.result import SpellResult
+    from magicrune.worker.settings import WorkerSettings
+
+FETCH_S = 5.0
+"""Of one wait for a request; then the wait begins again."""
+_SETTLE_S = 5.0
+"""After the grace period: for claims and requests to be handed back."""
+
+Execute = Callable[["SpellRequest"], "SpellResult"]
+
+
+class Worker:
+    """One process, up to `concurrency` requests at a time."""
+
+    def __init__(
+        self, settings: WorkerSettings, execute: Execute, concurrency: int, health: str | None
+    ) -> None:
+        self._settings = settings
+        self._execute = execute
+        self._concurrency = concurrency
+        self._health = health
+        self._name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._log = Log(self._name, as_json=settings.log_json)
+        self.metrics = Metrics(
+            settings.metrics_every, settings.metrics_file, settings.metrics_textfile
+        )
+        self._draining = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._client: Client | None = None
+
+    async def work(self, *, migrate: bool) -> None:
+        """Until SIGTERM or SIGINT. Raises QueueUnavailable, QueueMismatch, CliUsage."""
+        self._client = await self._connected()
+        server = serve_health(self._health, self._pages()) if self._health else None
+        try:
+            js = self._client.jetstream(timeout=self._settings.publish_timeout)
+            await self._settle(js, migrate=migrate)
+            self._listen_for_signals()
+            with ThreadPoolExecutor(self._concurrency, "job") as pool:
+                await self._serve_slots(js, pool)
+        finally:
+            self.metrics.write()
+            if server:
+                server.shutdown()
+            await self._client.close()
+
+    async def _connected(self) -> Client:
+        while True:
+            try:
+                return await connect(self._settings, self._name, lasting=True, say=self._log)
+            except QueueUnavailable as error:
+                if self._settings.require_nats:
+                    raise
+                self._log("waiting", level="warning", reason=str(error)[:300])
+                await asyncio.sleep(1)
+
+    async def _settle(self, js: JetStreamContext, *, migrate: bool) -> None:
+        from nats.errors import Error
+
+        try:
+            await settle_topology(js, self._settings, migrate=migrate)
+        except (TimeoutError, Error, OSError) as error:
+            raise QueueUnavailable(
+                f"JetStream does not answer: {error or type(error).__name__}",
+                where=self._settings.url,
+                hint="start the server with JetStream (nats-server -js)",
+            ) from error
+
+    async def _serve_slots(self, js: JetStreamContext, pool: ThreadPoolExecutor) -> None:
+        loop = asyncio.get_running_loop()
+
+        async def run(request: SpellRequest) -> SpellResult:
+            return await loop.run_in_executor(pool, self._execute, request)
+
+        settings = self._settings
+        desk = Desk(
+            js=js,
+            claims=Claims(js, settings.bucket, settings.publish_timeout),
+            answers=Answers(js, settings),
+            settings=settings,
+            worker=self._name,
+            run=run,
+            note=self._note,
+            stopping=self._stopping,
+            max_payload=self._client.max_payload if self._client else 1 << 20,
+            running=set(),
+            skip_ack=settings.test_skip_ack,
+        )
+        pull = await js.pull_subscribe_bind(durable=settings.durable, stream=settings.stream)
+        self._log("ready", subject=settings.subject, slots=self._concurrency)
+        slots = [asyncio.create_task(self._slot(desk, pull)) for _ in range(self._concurrency)]
+        await self._draining.wait()
+        self._log("draining", running=len(desk.running))
+        _, late = await asyncio.wait(slots, timeout=settings.grace)
+        if late:
+            self._stopping.set()
+            await asyncio.wait(late, timeout=_SETTLE_S)
+            # Threads cannot be ended: their jobs end with this process.
+            self.metrics.write()
+            self._log("stopped", handed_back=len(late))
+            os._exit(0)
+        await self._empty(pull)
+
+    async def _slot(self, desk: Desk, pull: JetStreamContext.PullSubscription) -> None:
+        """One request at a time; the next is asked for when the last is settled."""
+        while not self._draining.is_set():
+            msg = await self._next(pull)
+            if msg is not None:
+                await serve(desk, msg)
+
+    async def _next(self, pull: JetStreamContext.PullSubscription) -> Msg | None:
+        from nats.errors import Error
+
+        fetch = asyncio.ensure_future(pull.fetch(1, timeout=FETCH_S))
+        drain = asyncio.ensure_future(self._draining.wait())
+        await asyncio.wait({fetch, drain}, return_when=asyncio.FIRST_COMPLETED)
+        drain.cancel()
+        if not fetch.done():
+            fetch.cancel()
+        try:
+            return (await fetch)[0]
+        except (TimeoutError, asyncio.CancelledError):
+            return None
+        except (Error, OSError) as error:
+            self._log(
+                "no messages", level="warning", reason=f"{type(error).__name__}: {error}"[:300]
+            )
+            await asyncio.sleep(0.5)
+            return None
+
+    async def _empty(self, pull: JetStreamContext.PullSubscription) -> None:
+        """Hands back what came while we stopped asking."""
+        while True:
+            try:
+                for msg in await pull.fetch(1, timeout=0.05):
+                    await msg.nak()
+            except Exception:  # noqa: BLE001  whatever it is: the ack wait does the same
+                return
+
+    def _note(self, event: str, *, level: str = "info", **fields: object) -> None:
+        self._log(event, level=level, **fields)
+        self.metrics.count(event, str(fields.get("verdict")) if "verdict" in fields else None)
+
+    def _listen_for_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._draining.set)
+
+    def _pages(self) -> dict[str, Callable[[], tuple[int, str]]]:
+        def ready() -> tuple[int, str]:
+            if self._draining.is_set():
+                return 503, "draining\n"
+            if self._client is None or not self._client.is_connected:
+                return 503, "not connected\n"
+            return 200, "ready\n"
+
+        return {
+            "/healthz": lambda: (200, "ok\n"),
+            "/readyz": ready,
+            "/metrics": lambda: (200, self.metrics.as_text()),
+        }

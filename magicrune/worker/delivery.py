@@ -1,0 +1,264 @@
+"""One delivered request: claim it, run it, commit its answer, tell it, ack."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from magicrune.errors import (
+    MagicRuneError,
+    OutcomeUnknown,
+    RequestInvalid,
+    TooManyAttempts,
+    Unexpected,
+)
+from magicrune.request import SpellRequest, parse_request, request_sha256, run_id
+from magicrune.worker.claim import Claim, ClaimLost, Claims
+from magicrune.worker.keeper import Keeper
+from magicrune.worker.settle import RETRY_S, Action, Case, End, Settlement, settle
+from magicrune.worker.wire import (
+    HEADROOM,
+    KIND,
+    MSG_ID,
+    REASON,
+    REPLY,
+    dead_subject,
+    error_document,
+    fit,
+)
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+    from nats.js import JetStreamContext
+
+    from magicrune.result import SpellResult
+    from magicrune.worker.answers import Answers
+    from magicrune.worker.settings import WorkerSettings
+
+Run = Callable[[SpellRequest], Awaitable["SpellResult"]]
+Note = Callable[..., None]
+_PULSES = 3
+"""Heartbeats in the time after which we count as dead."""
+
+
+@dataclass(slots=True)
+class Desk:
+    """What every delivery of one worker needs."""
+
+    js: JetStreamContext
+    claims: Claims
+    answers: Answers
+    settings: WorkerSettings
+    worker: str
+    run: Run
+    note: Note
+    """Tells what happened: ``note("claimed", run_id=..., reason=...)``."""
+    stopping: asyncio.Event
+    """The grace period is over: hand back what runs."""
+    max_payload: int
+    running: set[str]
+    skip_ack: bool = False
+
+
+async def serve(desk: Desk, msg: Msg) -> None:
+    """Brings one message to its end; never raises but for cancellation."""
+    try:
+        request = parse_request(msg.data)
+    except RequestInvalid as error:
+        await _guarded(desk, msg, _refuse(desk, msg, error))
+        return
+    await _guarded(desk, msg, _serve(desk, msg, request))
+
+
+async def _guarded(desk: Desk, msg: Msg, work: Awaitable[None]) -> None:
+    """The server's silence is no end of a request: it comes back after a while."""
+    from nats.errors import Error
+
+    try:
+        await work
+    except (TimeoutError, Error, OSError) as error:
+        desk.note("postponed", level="warning", reason=f"{type(error).__name__}: {error}"[:300])
+        await _hand_back(msg, RETRY_S)
+
+
+async def _serve(desk: Desk, msg: Msg, request: SpellRequest) -> None:
+    key, name = request_sha256(request), run_id(request)
+    silent: bool | None = None
+    while True:
+        claim = await desk.claims.read(key)
+        most = desk.settings.max_deliver
+        case = Case(claim=claim, here=key in desk.running, silent=silent, attempts_max=most)
+        step = settle(case)
+        desk.note(step.action.value, run_id=name, reason=step.reason)
+        try:
+            if step.action is Action.WATCH and claim is not None:
+                silent = await _watch(desk, msg, key, claim)
+                continue
+            if step.action is Action.RUN:
+                await _run(desk, msg, request, key, claim)
+            elif step.action is Action.TELL and claim is not None:
+                await _tell(desk, msg, claim)
+            elif step.action is Action.LATER:
+                await _hand_back(msg, step.delay)
+            else:
+                await _give_up(desk, msg, key, step, claim or _fresh(desk, request, None), None)
+        except ClaimLost:
+            silent = None
+            continue  # somebody was faster: look again
+        return
+
+
+async def _watch(desk: Desk, msg: Msg, key: str, claim: Claim) -> bool:
+    """Whether the holder of `claim` did nothing for a lease. By our own clock alone: those
+    of two machines are not compared."""
+    pause = desk.settings.ack_wait / _PULSES
+    for _ in range(_PULSES + 1):
+        await msg.in_progress()
+        await asyncio.sleep(pause)
+        now = await desk.claims.read(key)
+        if now is None or now.revision != claim.revision:
+            return False
+    return True
+
+
+def _fresh(desk: Desk, request: SpellRequest, claim: Claim | None) -> Claim:
+    return Claim(
+        state="running",
+        token=secrets.token_hex(8),
+        worker=desk.worker,
+        run_id=run_id(request),
+        attempt=claim.attempt + 1 if claim else 1,
+        networked=bool(request.allow_net),
+        revision=claim.revision if claim else 0,
+    )
+
+
+async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, found: Claim | None) -> None:
+    claim = await desk.claims.write(key, _fresh(desk, request, found))
+    desk.running.add(key)
+    keeper = Keeper(desk.claims, key, claim, msg, desk.settings.ack_wait / _PULSES)
+    try:
+        ended, result, error = await _until_ended(desk, request, keeper)
+        claim = await keeper.stop()
+        if keeper.lost:
+            ended = End.LOST
+        step = settle(Case(claim=claim, end=ended, error=error))
+        desk.note(step.action.value, run_id=claim.run_id, reason=step.reason)
+        if step.action is Action.COMMIT and result is not None:
+            document = fit(result, desk.max_payload - HEADROOM)
+            await _finish(desk, msg, key, claim, "result", document)
+            desk.note("done", run_id=claim.run_id, verdict=result.verdict)
+        elif step.action is Action.RELEASE:
+            await _insist(desk.claims.write, key, replace(claim, state="released"))
+            await _hand_back(msg, step.delay)
+        elif step.action is not Action.ABANDON:
+            await _give_up(desk, msg, key, step, claim, error)
+    except ClaimLost:
+        desk.note("abandon", run_id=claim.run_id, reason="another worker took it over meanwhile")
+    finally:
+        await keeper.stop()
+        desk.running.discard(key)
+
+
+async def _until_ended(
+    desk: Desk, request: SpellRequest, keeper: Keeper
+) -> tuple[End, SpellResult | None, MagicRuneError | None]:
+    """The run, or the first thing that makes it worthless."""
+    low, high = desk.settings.test_delay_jitter
+    await asyncio.sleep((desk.settings.test_delay_ms + random.randint(low, high)) / 1000)  # noqa: S311
+    run = asyncio.ensure_future(desk.run(request))
+    stop = asyncio.ensure_future(desk.stopping.wait())
+    lost = asyncio.ensure_future(keeper.wait_lost())
+    try:
+        await asyncio.wait({run, stop, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not run.done():
+            return (End.LOST if keeper.lost else End.DRAINED), None, None
+        return End.RESULT, run.result(), None
+    except MagicRuneError as error:
+        return End.ERROR, None, error
+    except Exception as error:  # noqa: BLE001  a defect of ours: told as one, not retried
+        return End.ERROR, None, Unexpected(f"{type(error).__name__}: {error}"[:500])
+    finally:
+        for task in (run, stop, lost):
+            task.cancel()
+
+
+async def _finish(desk: Desk, msg: Msg, key: str, claim: Claim, kind: str, document: bytes) -> None:
+    """Commit, tell, ack. Raises ClaimLost where the claim is no longer ours."""
+    committed = replace(claim, state="committed", kind=kind, document=document)
+    committed = await _insist(desk.claims.write, key, committed)
+    await _tell(desk, msg, committed)
+
+
+async def _tell(desk: Desk, msg: Msg, claim: Claim) -> None:
+    told = await desk.answers.tell(claim)
+    desk.note("told" if told else "known", run_id=claim.run_id, kind=claim.kind)
+    if desk.skip_ack:
+        desk.skip_ack = False
+        desk.note("ack skipped", run_id=claim.run_id, level="warning")
+        return
+    await msg.ack_sync(timeout=desk.settings.ack_timeout)
+
+
+async def _insist(write: Callable[[str, Claim], Awaitable[Claim]], key: str, claim: Claim) -> Claim:
+    """Writes until the server has answered: what was run must not be lost for its silence."""
+    from nats.errors import Error
+
+    pause = 0.1
+    while True:
+        try:
+            return await write(key, claim)
+        except (TimeoutError, Error, OSError):
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+async def _give_up(
+    desk: Desk, msg: Msg, key: str, step: Settlement, claim: Claim, error: MagicRuneError | None
+) -> None:
+    if error is None:
+        kind = OutcomeUnknown if step.action is Action.UNKNOWN else TooManyAttempts
+        error = kind(step.reason, where=claim.run_id)
+    document = error_document(error, claim.run_id)
+    await _bury(desk, msg, error, claim.run_id)
+    await _finish(desk, msg, key, claim, "error", document)
+
+
+async def _refuse(desk: Desk, msg: Msg, error: RequestInvalid) -> None:
+    """What is no request has no run: the reply subject is told, the message is put aside."""
+    desk.note("refused", level="warning", reason=str(error)[:300])
+    await _bury(desk, msg, error, None)
+    reply = (msg.headers or {}).get(REPLY)
+    if reply:
+        document = error_document(error, None)
+        await desk.js._nc.publish(reply, document, headers={KIND: "error"})
+    await msg.term()
+
+
+async def _bury(desk: Desk, msg: Msg, error: MagicRuneError, name: str | None) -> None:
+    sequence = msg.metadata.sequence.stream
+    headers = {
+        MSG_ID: f"dlq.{desk.settings.stream}.{sequence}",
+        REASON: f"{error.code}: {error}"[:1000],
+        "Magicrune-Run-Id": name or "",
+    }
+    await desk.js.publish(
+        dead_subject(msg.subject),
+        msg.data,
+        timeout=desk.settings.publish_timeout,
+        headers=headers,
+    )
+
+
+async def _hand_back(msg: Msg, delay: float) -> None:
+    """A nak; where even that fails, the ack wait does the same."""
+    from nats.errors import Error
+
+    try:
+        await msg.nak(delay=delay or None)
+    except (TimeoutError, Error, OSError):
+        return

@@ -1,0 +1,163 @@
+"""The streams, the bucket and the consumer: as we want them, or an error with the difference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from magicrune.errors import QueueMismatch
+
+if TYPE_CHECKING:
+    from nats.js import JetStreamContext
+    from nats.js.api import ConsumerConfig, StreamConfig
+
+    from magicrune.worker.settings import WorkerSettings
+
+_RESULT_AGE_S = 7 * 86_400.0
+_DEAD_AGE_S = 30 * 86_400.0
+_DEAD_BYTES = 256 << 20
+_STREAM_KEYS = (
+    "subjects",
+    "retention",
+    "discard",
+    "max_msgs",
+    "max_bytes",
+    "max_age",
+    "max_msgs_per_subject",
+    "duplicate_window",
+    "storage",
+)
+_CONSUMER_KEYS = (
+    "ack_policy",
+    "ack_wait",
+    "max_deliver",
+    "max_ack_pending",
+    "filter_subject",
+    "backoff",
+)
+
+
+async def settle_topology(
+    js: JetStreamContext, settings: WorkerSettings, *, migrate: bool, consumer: bool = True
+) -> None:
+    """Makes what is missing. What is there with another configuration is changed where
+    `migrate` says so, and is otherwise a QueueMismatch that names each difference."""
+    for wanted in _streams(settings):
+        await _settle_stream(js, wanted, migrate)
+    if consumer:
+        await _settle_consumer(js, settings, migrate)
+
+
+def _streams(settings: WorkerSettings) -> list[StreamConfig]:
+    from nats.js.api import DiscardPolicy, RetentionPolicy, StorageType, StreamConfig
+
+    window = settings.duplicate_window
+    common: dict[str, Any] = {"storage": StorageType.FILE, "max_msgs": -1, "max_bytes": -1}
+    common |= {"max_age": 0.0, "max_msgs_per_subject": -1, "retention": RetentionPolicy.LIMITS}
+    common |= {"duplicate_window": window, "discard": DiscardPolicy.OLD}
+    requests = common | {
+        "name": settings.stream,
+        "subjects": ["run.req.*"],
+        "retention": RetentionPolicy.WORK_QUEUE,  # a request is gone when it is acked
+        "discard": DiscardPolicy.NEW,
+    }
+    results = common | {
+        "name": settings.result_stream,
+        "subjects": ["run.res.*"],
+        "max_bytes": settings.result_bytes,
+        "max_age": _RESULT_AGE_S,
+        "max_msgs_per_subject": 1,
+    }
+    dead = common | {
+        "name": settings.dead_stream,
+        "subjects": ["run.dlq.*"],
+        "max_bytes": _DEAD_BYTES,
+        "max_age": _DEAD_AGE_S,
+    }
+    # A bucket of the key-value store, but with a number of keys: the oldest go, and those
+    # are of requests long done, since a running one is written again with each heartbeat.
+    claims = common | {
+        "name": f"KV_{settings.bucket}",
+        "subjects": [f"$KV.{settings.bucket}.>"],
+        "max_msgs": settings.dedupe_max,
+        "max_msgs_per_subject": 1,
+        "allow_rollup_hdrs": True,
+        "deny_delete": True,
+    }
+    return [StreamConfig(**each) for each in (requests, results, dead, claims)]
+
+
+async def _settle_stream(js: JetStreamContext, wanted: StreamConfig, migrate: bool) -> None:
+    from nats.js.errors import APIError, NotFoundError
+
+    name = str(wanted.name)
+    try:
+        found = (await js.stream_info(name)).config
+    except NotFoundError:
+        await js.add_stream(wanted)
+        return
+    differences = _differences(wanted, found, _STREAM_KEYS)
+    if not differences:
+        return
+    if not migrate:
+        raise _mismatch(f"stream {name}", differences)
+    try:
+        await js.update_stream(wanted)
+    except APIError as error:
+        raise _mismatch(f"stream {name}", differences, refused=str(error.description)) from error
+
+
+async def _settle_consumer(js: JetStreamContext, settings: WorkerSettings, migrate: bool) -> None:
+    from nats.js.api import AckPolicy, ConsumerConfig
+    from nats.js.errors import APIError, NotFoundError
+
+    wanted = ConsumerConfig(
+        durable_name=settings.durable,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=settings.ack_wait,
+        # Not the server's to count: a delivery is no start. settle() counts those.
+        max_deliver=-1,
+        max_ack_pending=settings.max_ack_pending,
+        filter_subject=settings.subject,
+    )
+    try:
+        found = (await js.consumer_info(settings.stream, settings.durable)).config
+    except NotFoundError:
+        await js.add_consumer(settings.stream, wanted)
+        return
+    differences = _differences(wanted, found, _CONSUMER_KEYS)
+    if not differences:
+        return
+    if not migrate:
+        raise _mismatch(f"consumer {settings.durable}", differences)
+    try:
+        await js.add_consumer(settings.stream, wanted)
+    except APIError as error:
+        raise _mismatch(
+            f"consumer {settings.durable}", differences, refused=str(error.description)
+        ) from error
+
+
+def _differences(
+    wanted: StreamConfig | ConsumerConfig, found: Any, keys: tuple[str, ...]
+) -> list[str]:
+    pairs = ((key, getattr(wanted, key), getattr(found, key)) for key in keys)
+    return [
+        f"{key} is {_shown(is_)}, wanted {_shown(want)}"
+        for key, want, is_ in pairs
+        if (want or None) != (is_ or None)
+    ]
+
+
+def _shown(value: Any) -> str:
+    return str(getattr(value, "value", value))
+
+
+def _mismatch(what: str, differences: list[str], refused: str = "") -> QueueMismatch:
+    return QueueMismatch(
+        "; ".join(differences)
+        + (f"; the server refuses to change it: {refused}" if refused else ""),
+        where=what,
+        hint="delete it, or use other names (NATS_STREAM, NATS_DURABLE)"
+        if refused
+        else "--migrate changes it, or use other names (NATS_STREAM, NATS_DURABLE)",
+    )
