@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from magicrune.worker.wire import COMMIT, KIND, LAST_SEQUENCE, MSG_ID, result_subject
+from magicrune.worker.wire import COMMIT, KIND, LAST_SEQUENCE, MSG_ID, NO_MESSAGE, result_subject
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
@@ -38,7 +38,9 @@ class Answers:
 
         try:
             found = await self._js.get_last_msg(self._stream, result_subject(run_id))
-        except NotFoundError:
+        except NotFoundError as error:
+            if error.err_code != NO_MESSAGE:
+                raise  # the stream itself is gone: that says nothing about the request
             return None
         headers = found.headers or {}
         return Answer(

@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from magicrune.worker.wire import LAST_SEQUENCE
+from magicrune.worker.wire import LAST_SEQUENCE, NO_MESSAGE
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
@@ -76,7 +76,9 @@ class Claims:
 
         try:
             found = await self._js.get_last_msg(f"KV_{self._bucket}", self._subject(key))
-        except NotFoundError:
+        except NotFoundError as error:
+            if error.err_code != NO_MESSAGE:
+                raise  # the stream itself is gone: that says nothing about the request
             return None
         return decode(found.data or b"", found.seq or 0)
 

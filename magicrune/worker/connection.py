@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 
 _WAIT_S = 0.5
 _FOR_EVER = -1
+_TRIES = 3
 
 
 async def connect(
     settings: WorkerSettings, name: str, *, lasting: bool, say: Callable[[str], None]
 ) -> Client:
-    """Connects. A `lasting` one (a worker's) waits for the server and reconnects for ever,
-    others fail after a few tries.
+    """Connects once. A connection that breaks later is made again: for ever where it is a
+    `lasting` one (a worker's), else a few times.
 
     Raises QueueUnavailable, and CliUsage for credentials that make no sense.
     """
@@ -46,8 +47,8 @@ async def connect(
     options: dict[str, Any] = {
         "servers": [each.strip() for each in settings.url.split(",")],
         "name": name,
-        "allow_reconnect": True,
-        "max_reconnect_attempts": _FOR_EVER if lasting else 3,
+        "allow_reconnect": False,  # of the first attempt: the caller knows what to do
+        "max_reconnect_attempts": _FOR_EVER if lasting else _TRIES,
         "reconnect_time_wait": _WAIT_S,
         "connect_timeout": 3,
         "error_cb": failed,
@@ -57,13 +58,15 @@ async def connect(
         **_tls(settings),
     }
     try:
-        return await nats.connect(**options)
+        client = await nats.connect(**options)
     except (Error, OSError, ValueError) as error:
         raise QueueUnavailable(
             f"no NATS server answers: {error or type(error).__name__}",
             where=settings.url,
             hint="start one (nats-server -js), or set NATS_URL",
         ) from error
+    client.options["allow_reconnect"] = True
+    return client
 
 
 def _credentials(settings: WorkerSettings) -> dict[str, Any]:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from magicrune.result import SpellResult
     from magicrune.worker.settings import WorkerSettings
 
-FETCH_S = 5.0
-"""Of one wait for a request; then the wait begins again."""
+FETCH_S = 1.0
+"""Of one wait for a request; then the wait begins again. So long may SIGTERM wait for it."""
 _SETTLE_S = 5.0
 """After the grace period: for claims and requests to be handed back."""
 
@@ -128,43 +128,31 @@ class Worker:
             self.metrics.write()
             self._log("stopped", handed_back=len(late))
             os._exit(0)
-        await self._empty(pull)
 
     async def _slot(self, desk: Desk, pull: JetStreamContext.PullSubscription) -> None:
         """One request at a time; the next is asked for when the last is settled."""
         while not self._draining.is_set():
             msg = await self._next(pull)
-            if msg is not None:
+            if msg is None:
+                continue
+            if self._draining.is_set():
+                await msg.nak()
+            else:
                 await serve(desk, msg)
 
     async def _next(self, pull: JetStreamContext.PullSubscription) -> Msg | None:
         from nats.errors import Error
 
-        fetch = asyncio.ensure_future(pull.fetch(1, timeout=FETCH_S))
-        drain = asyncio.ensure_future(self._draining.wait())
-        await asyncio.wait({fetch, drain}, return_when=asyncio.FIRST_COMPLETED)
-        drain.cancel()
-        if not fetch.done():
-            fetch.cancel()
         try:
-            return (await fetch)[0]
-        except (TimeoutError, asyncio.CancelledError):
+            # Never cut short: the server would go on and send a request to nobody.
+            return (await pull.fetch(1, timeout=FETCH_S))[0]
+        except TimeoutError:
             return None
         except (Error, OSError) as error:
-            self._log(
-                "no messages", level="warning", reason=f"{type(error).__name__}: {error}"[:300]
-            )
+            reason = f"{type(error).__name__}: {error}"[:300]
+            self._log("no messages", level="warning", reason=reason)
             await asyncio.sleep(0.5)
             return None
-
-    async def _empty(self, pull: JetStreamContext.PullSubscription) -> None:
-        """Hands back what came while we stopped asking."""
-        while True:
-            try:
-                for msg in await pull.fetch(1, timeout=0.05):
-                    await msg.nak()
-            except Exception:  # noqa: BLE001  whatever it is: the ack wait does the same
-                return
 
     def _note(self, event: str, *, level: str = "info", **fields: object) -> None:
         self._log(event, level=level, **fields)

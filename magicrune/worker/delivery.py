@@ -168,9 +168,7 @@ async def _until_ended(
     desk: Desk, request: SpellRequest, keeper: Keeper
 ) -> tuple[End, SpellResult | None, MagicRuneError | None]:
     """The run, or the first thing that makes it worthless."""
-    low, high = desk.settings.test_delay_jitter
-    await asyncio.sleep((desk.settings.test_delay_ms + random.randint(low, high)) / 1000)  # noqa: S311
-    run = asyncio.ensure_future(desk.run(request))
+    run = asyncio.ensure_future(_run_late(desk, request))
     stop = asyncio.ensure_future(desk.stopping.wait())
     lost = asyncio.ensure_future(keeper.wait_lost())
     try:
@@ -185,6 +183,14 @@ async def _until_ended(
     finally:
         for task in (run, stop, lost):
             task.cancel()
+
+
+async def _run_late(desk: Desk, request: SpellRequest) -> SpellResult:
+    low, high = desk.settings.test_delay_jitter
+    wait_ms = desk.settings.test_delay_ms + random.randint(low, high)  # noqa: S311
+    if wait_ms:
+        await asyncio.sleep(wait_ms / 1000)
+    return await desk.run(request)
 
 
 async def _finish(desk: Desk, msg: Msg, key: str, claim: Claim, kind: str, document: bytes) -> None:

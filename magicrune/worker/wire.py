@@ -19,6 +19,8 @@ KIND = "Magicrune-Kind"
 REASON = "Magicrune-Reason"
 REPLY = "Magicrune-Reply"
 """Of a request: a subject to tell what is wrong with it, where it has no run id."""
+NO_MESSAGE = 10037
+"""JetStream's error code where a stream has no message of a subject."""
 HEADROOM = 4096
 """Bytes of a message besides the document: headers, and the claim's own line."""
 

@@ -1,0 +1,436 @@
+"""The worker against a real server: each request is run and answered once, whatever dies."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from magicrune.request import parse_request, request_sha256
+from magicrune.worker.claim import Claim, encode
+from tests.nats_server import NatsServer, free_port
+from tests.queue_bench import ACK_WAIT_S, Bench, document, name_of
+
+pytestmark = pytest.mark.timeout(180)
+LEASE_S = ACK_WAIT_S / 3 * 4  # how long a claim is watched
+
+
+@pytest.fixture
+def bench(tmp_path: Path, module_cache: Path) -> Iterator[Bench]:
+    server = NatsServer(tmp_path / "nats")
+    server.start()
+    made = Bench(tmp_path, module_cache, server)
+    yield made
+    made.end()
+    server.stop()
+
+
+# -- what a person gets ----------------------------------------------------------------------
+
+
+def test_from_publish_to_answer(bench: Bench) -> None:
+    bench.worker()
+    bench.until_said("ready")
+    done = bench.command("publish", "samples/ok.json", "--wait", "20")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert (answer["stdout"], answer["verdict"]) == ("hello\n", "green")
+    again = bench.command("result", answer["run_id"])
+    assert (again.returncode, again.stdout) == (0, done.stdout)
+
+
+def test_a_policy_violation_is_answered_and_not_run(bench: Bench) -> None:
+    bench.worker()
+    done = bench.command("publish", "samples/deny_net.json", "--wait", "20")
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["executed"], answer["verdict"]) == (3, False, "red")
+    assert bench.executions() == {}
+
+
+def test_a_duplicate_is_told_at_once_and_attached_to(bench: Bench) -> None:
+    first = bench.command("publish", "samples/ok.json")
+    run = json.loads(first.stdout)["run_id"]
+    waiting = bench.command("publish", "samples/ok.json")
+    assert waiting.returncode == 4
+    assert run in waiting.stderr.decode()
+    bench.worker()
+    attached = bench.command("publish", "samples/ok.json", "--attach")
+    assert json.loads(attached.stdout)["run_id"] == run
+    done = bench.command("publish", "samples/ok.json")
+    assert (done.returncode, b"MR-5003" in done.stderr) == (4, True)
+    bench.settled([Path("samples/ok.json").read_bytes()])
+    assert bench.executions() == {run: 1}
+
+
+@pytest.mark.parametrize("bad", [b"{not json", b'{"cmd": 5}', b"[]", b'{"cmd":"a","x":1}', b""])
+def test_what_is_no_request_is_put_aside_once_with_a_reply(bench: Bench, bad: bytes) -> None:
+    bench.worker()
+    bench.until_said("ready")
+
+    async def work(client: Any, js: Any) -> tuple[Any, Any]:
+        reply = await client.subscribe("told.me")
+        await client.flush()
+        await js.publish("run.req.default", bad, headers={"Magicrune-Reply": "told.me"})
+        return await reply.next_msg(20), await js.get_last_msg("RUN_DLQ", "run.dlq.default")
+
+    told, aside = bench.talk(work)
+    assert json.loads(told.data)["error"]["code"].startswith("MR-1")
+    assert (aside.data or b"") == bad
+    assert aside.headers["Magicrune-Reason"].startswith("MR-1")
+    bench.until(lambda: bench.left() == 0, "terminated")
+    time.sleep(LEASE_S)
+    assert bench.log().count("refused") == 1
+
+
+def test_a_server_that_is_not_there(bench: Bench) -> None:
+    bench.server.stop()
+    done = bench.command("publish", "samples/ok.json")
+    assert (done.returncode, b"MR-5001" in done.stderr) == (4, True)
+    once = bench.worker(MAGICRUNE_REQUIRE_NATS="1")
+    assert bench.workers[once].wait(20) == 4
+    patient = bench.worker()
+    bench.until_said("waiting", patient)
+    bench.server.start()
+    bench.until_said("ready", patient)
+
+
+def test_health_and_metrics(bench: Bench, tmp_path: Path) -> None:
+    port = free_port()
+    files = {
+        "MAGICRUNE_METRICS_EVERY": "1",
+        "MAGICRUNE_METRICS_FILE": str(tmp_path / "m.json"),
+        "MAGICRUNE_METRICS_TEXTFILE": str(tmp_path / "m.prom"),
+        "MAGICRUNE_LOG_JSON": "1",
+    }
+    bench.worker(options=("--health", str(port)), **files)
+    bench.until_said("ready")
+
+    def get(page: str) -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{page}", timeout=5) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, ""
+
+    assert [get(page)[0] for page in ("/healthz", "/readyz", "/nothing")] == [200, 200, 404]
+    bench.publish(document(1))
+    bench.settled([document(1)])
+    bench.until(lambda: "magicrune_worker_green_total 1" in get("/metrics")[1], "counted")
+    assert json.loads((tmp_path / "m.json").read_text())["processed"] == 1
+    assert "magicrune_worker_green_total 1" in (tmp_path / "m.prom").read_text()
+    assert "processed=1 dupes=0 reds=0" in bench.log()
+    lines = [json.loads(line) for line in bench.log().splitlines() if line.startswith("{")]
+    assert {line["event"] for line in lines} >= {"ready", "run", "commit", "told", "done"}
+    bench.server.kill()
+    bench.until(lambda: get("/readyz")[0] == 503, "not ready")
+    assert get("/healthz")[0] == 200
+
+
+def test_another_configuration_is_never_used_silently(bench: Bench) -> None:
+    async def work(_: Any, js: Any) -> None:
+        await js.add_stream(name="RUN", subjects=["run.req.*"], retention="workqueue", max_age=60)
+
+    bench.talk(work)
+    refused = bench.worker()
+    assert bench.workers[refused].wait(20) == 4
+    assert "max_age is 60" in bench.log(refused)
+    migrated = bench.worker(options=("--migrate",))
+    bench.until_said("ready", migrated)
+
+    async def backoff(_: Any, js: Any) -> None:
+        info = await js.consumer_info("RUN", "RUN_WORKER")
+        info.config.backoff = [1.0, 3.0]
+        info.config.max_deliver = 3
+        await js.add_consumer("RUN", info.config)
+
+    bench.talk(backoff)
+    refused = bench.worker()
+    assert bench.workers[refused].wait(20) == 4
+    assert "backoff" in bench.log(refused)
+
+
+# -- once ------------------------------------------------------------------------------------
+
+
+def test_many_requests_over_two_workers(bench: Bench) -> None:
+    requests = [document(number) for number in range(60)]
+    bench.worker(options=("--concurrency", "3"))
+    bench.worker(options=("--concurrency", "3"))
+    bench.publish(*requests)
+    bench.settled(requests)
+    assert set(bench.executions().values()) == {1}
+
+
+def test_known_again_outside_the_duplicate_window(bench: Bench) -> None:
+    bench.worker()
+    bench.publish(document(1))
+    bench.settled([document(1)])
+    time.sleep(2.5)
+    assert bench.publish(document(1)) == [False]  # the server itself has forgotten it
+    bench.until_said("known")
+    bench.settled([document(1)])
+    assert set(bench.executions().values()) == {1}
+
+
+def test_without_the_claim_it_is_run_again(bench: Bench) -> None:
+    bench.worker("--without", "claim", "--without", "known")
+    bench.publish(document(1))
+    bench.until(lambda: bench.left() == 0 and bench.stored() == 1, "answered")
+    bench.publish(document(1), known_id=False)
+    bench.until(lambda: bench.stored() == 2, "answered again")
+    assert set(bench.executions().values()) == {2}
+
+
+def test_a_lost_ack(bench: Bench) -> None:
+    bench.worker(MAGICRUNE_TEST_SKIP_ACK_ONCE="1")
+    bench.publish(document(1))
+    bench.until_said("ack skipped")
+    bench.until_said("known")
+    bench.settled([document(1)])
+    assert set(bench.executions().values()) == {1}
+
+
+def test_a_server_that_forgets_every_ack(bench: Bench) -> None:
+    """Redelivery although the double ack returned no error: published again under another id."""
+    bench.worker()
+    bench.publish(document(1))
+    bench.settled([document(1)])
+    for _ in range(3):
+        bench.publish(document(1), known_id=False)
+    bench.until(lambda: bench.log().count("known run_id") == 3 and bench.left() == 0, "known")
+    bench.settled([document(1)])
+    assert set(bench.executions().values()) == {1}
+
+
+def test_a_job_longer_than_the_ack_wait(bench: Bench) -> None:
+    slow = {"MAGICRUNE_TEST_DELAY_MS": str(int((LEASE_S + ACK_WAIT_S) * 1000))}
+    bench.worker(**slow)
+    bench.worker(**slow)
+    bench.publish(document(1))
+    bench.settled([document(1)])
+    assert set(bench.executions().values()) == {1}
+
+
+def test_without_the_heartbeat_it_is_run_twice_and_answered_once(bench: Bench) -> None:
+    slow = {"MAGICRUNE_TEST_DELAY_MS": str(int((LEASE_S + 2 * ACK_WAIT_S) * 1000))}
+    bench.worker("--without", "heartbeat", options=("--concurrency", "1"), **slow)
+    bench.until_said("ready")
+    bench.publish(document(1))
+    bench.until_said("run run_id")
+    bench.worker()
+    bench.until_said("done", 1)
+    bench.until_said("abandon", 0)  # the fence
+    bench.settled([document(1)])
+    assert set(bench.executions().values()) == {2}
+
+
+@pytest.mark.parametrize("step", ["claimed", "running", "ran", "committed", "told"])
+def test_killed_at_each_step(bench: Bench, step: str) -> None:
+    bench.worker("--at", step, "kill")
+    bench.until_said("ready")
+    bench.publish(document(1))
+    assert bench.workers[0].wait(30) == -signal.SIGKILL
+    bench.worker()
+    bench.settled([document(1)])
+    begun = {"claimed": 1, "running": 2, "ran": 2, "committed": 1, "told": 1}[step]
+    assert set(bench.executions().values()) == {begun}
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+def test_a_worker_that_slept_past_its_claim(bench: Bench, fenced: bool) -> None:
+    bench.worker("--at", "ran", "stop", *([] if fenced else ["--without", "fence"]))
+    bench.until_said("ready")
+    bench.publish(document(1))
+    bench.until(lambda: set(bench.executions().values()) == {1}, "run")
+    bench.worker()
+    bench.until_said("done", 1)
+    bench.signal(0, signal.SIGCONT)
+    if fenced:
+        bench.until_said("abandon", 0)
+        bench.settled([document(1)])
+    else:  # the proof that the fence holds it
+        bench.until(lambda: bench.stored() == 2, "a second answer")
+
+
+def test_each_worker_dies_of_it(bench: Bench) -> None:
+    bench.environment["NATS_CONSUMER_MAX_DELIVER"] = "2"
+    bench.worker("--at", "claimed", "kill")
+    bench.until_said("ready")
+    bench.publish(document(1))
+    bench.workers[0].wait(30)
+    bench.worker("--at", "claimed", "kill")
+    bench.workers[1].wait(30)
+    bench.worker()
+    bench.settled([document(1)])
+    ((_, answer),) = bench.answers()
+    assert answer["error"]["code"] == "MR-5005"
+    aside = bench.talk(lambda _, js: js.get_last_msg("RUN_DLQ", "run.dlq.default"))
+    assert aside.data == document(1)
+    assert bench.executions() == {}
+
+
+def test_a_networked_job_whose_worker_died_is_not_run_again(bench: Bench) -> None:
+    bench.worker()
+    bench.until_said("ready")
+    data = document(1)
+    claim = Claim("running", "t", "w", name_of(data), 1, networked=True)
+
+    async def plant(_: Any, js: Any) -> None:
+        key = request_sha256(parse_request(data))
+        await js.publish(f"$KV.RUN_CLAIMS.{key}", encode(claim))
+
+    bench.talk(plant)
+    bench.publish(data)
+    bench.settled([data])
+    ((_, answer),) = bench.answers()
+    assert answer["error"]["code"] == "MR-5004"
+    assert bench.executions() == {}
+
+
+def test_the_server_dies_under_load(bench: Bench) -> None:
+    requests = [document(number) for number in range(40)]
+    for _ in range(2):
+        bench.worker(MAGICRUNE_TEST_DELAY_MS_JITTER="0..=300")
+    bench.until_said("ready", 0)
+    bench.publish(*requests)
+    for _ in range(2):
+        bench.until(lambda: len(bench.answers()) > 3, "some answers")
+        bench.server.kill()
+        time.sleep(1)
+        bench.server.start()
+    bench.settled(requests, 90)
+
+
+def test_purged_while_it_runs(bench: Bench) -> None:
+    bench.worker(MAGICRUNE_TEST_DELAY_MS="1500")
+    bench.until_said("ready")
+    bench.publish(document(1))
+    bench.until_said("run run_id")
+    bench.talk(lambda _, js: js.purge_stream("RUN"))
+    bench.settled([document(1)])
+    bench.publish(document(2))
+    bench.settled([document(1), document(2)])
+
+
+def test_no_room_for_answers(bench: Bench) -> None:
+    bench.worker()
+    bench.until_said("ready")
+
+    async def limit(_: Any, js: Any, most: int) -> None:
+        info = await js.stream_info("RUN_RES")
+        info.config.max_msgs, info.config.discard = most, "new" if most > 0 else "old"
+        await js.update_stream(info.config)
+
+    bench.publish(document(1))
+    bench.settled([document(1)])
+    bench.talk(lambda client, js: limit(client, js, 1))
+    bench.publish(document(2))
+    bench.until_said("postponed")
+    bench.talk(lambda client, js: limit(client, js, -1))
+    bench.settled([document(1), document(2)])
+    assert set(bench.executions().values()) == {1}
+
+
+def test_the_bucket_is_gone_and_comes_back(bench: Bench) -> None:
+    bench.worker()
+    bench.until_said("ready")
+
+    async def take(_: Any, js: Any) -> Any:
+        config = (await js.stream_info("KV_RUN_CLAIMS")).config
+        await js.delete_stream("KV_RUN_CLAIMS")
+        return config
+
+    config = bench.talk(take)
+    bench.publish(document(1))
+    bench.until_said("postponed")
+    assert bench.executions() == {}
+    bench.talk(lambda _, js: js.add_stream(config))
+    bench.settled([document(1)])
+
+
+class Proxy:
+    """Carries bytes to the server until it is told to stall."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self.flows = threading.Event()
+        self.flows.set()
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                one, _ = self._server.accept()
+                other = socket.create_connection(("127.0.0.1", self._target))
+                for pair in ((one, other), (other, one)):
+                    threading.Thread(target=self._carry, args=pair, daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self.flows.wait()
+                sink.sendall(data)
+        for each in (source, sink):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def test_a_partitioned_worker(bench: Bench) -> None:
+    proxy = Proxy(bench.server.port)
+    delay = str(int(1000 * ACK_WAIT_S))
+    bench.worker(NATS_URL=f"nats://127.0.0.1:{proxy.port}", MAGICRUNE_TEST_DELAY_MS=delay)
+    bench.until_said("ready")
+    bench.publish(document(1))
+    bench.until_said("run run_id")
+    proxy.flows.clear()
+    bench.worker()
+    bench.until_said("done", 1)
+    proxy.flows.set()
+    bench.until_said("abandon", 0)
+    bench.settled([document(1)])
+    proxy.close()
+
+
+# -- stopping --------------------------------------------------------------------------------
+
+
+def test_sigterm_finishes_what_runs_and_takes_no_more(bench: Bench) -> None:
+    bench.worker(options=("--concurrency", "1"), MAGICRUNE_TEST_DELAY_MS="1500")
+    bench.until_said("ready")
+    bench.publish(document(1), document(2), document(3))
+    bench.until_said("run run_id")
+    assert bench.log().count("run run_id") == 1  # never more than it can start
+    bench.signal(0, signal.SIGTERM)
+    assert bench.workers[0].wait(20) == 0
+    assert len(bench.answers()) == 1
+    assert bench.left() == 2
+    bench.worker()
+    bench.settled([document(1), document(2), document(3)])
+    assert set(bench.executions().values()) == {1}
+
+
+def test_sigterm_hands_back_what_takes_too_long(bench: Bench) -> None:
+    bench.worker(MAGICRUNE_TEST_DELAY_MS="60000", MAGICRUNE_GRACE_SEC="1")
+    bench.until_said("ready")
+    bench.publish(document(1))
+    bench.until_said("run run_id")
+    bench.signal(0, signal.SIGTERM)
+    assert bench.workers[0].wait(20) == 0
+    bench.worker()
+    bench.until_said("its worker gave it back", 1, 10)
+    bench.settled([document(1)])

@@ -1,0 +1,191 @@
+"""What the tests of the worker share: a server, workers, and what must hold at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+from magicrune.request import parse_request, request_sha256, run_id
+from tests.nats_server import NatsServer
+
+ACK_WAIT_S = 2
+
+
+def document(number: int, **more: Any) -> bytes:
+    return json.dumps({"cmd": f"echo job {number}", **more}).encode()
+
+
+def name_of(data: bytes) -> str:
+    return run_id(parse_request(data))
+
+
+class Bench:
+    """A queue with its server and workers, all under one directory."""
+
+    def __init__(self, place: Path, cache: Path, server: NatsServer) -> None:
+        self.place = place
+        self.cache = cache
+        """Compiled modules, shared: compiling the shell takes seconds."""
+        self.server = server
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.homes: list[Path] = []
+        self.environment: dict[str, str] = {}
+
+    def settings(self, home: Path, **more: str) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAGICRUNE_", "NATS_"))}
+        return {
+            **kept,
+            "NATS_URL": self.server.url,
+            "NATS_ACK_WAIT_SEC": str(ACK_WAIT_S),
+            "NATS_DUP_WINDOW_SEC": "2",
+            "JS_PUBLISH_TIMEOUT_SEC": "2",
+            "XDG_STATE_HOME": str(home),
+            "XDG_CACHE_HOME": str(self.cache),
+            "PYTHONUNBUFFERED": "1",
+            **self.environment,
+            **more,
+        }
+
+    def worker(self, *hooks: str, options: tuple[str, ...] = (), **more: str) -> int:
+        """Starts one; its number."""
+        home = self.place / f"home{len(self.workers)}"
+        home.mkdir()
+        words = [sys.executable, "-m", "tests.worker_process", *hooks, "consume"]
+        with (self.place / f"worker{len(self.workers)}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*words, "--backend", "wasi", *options],
+                env=self.settings(home, **more),
+                stderr=log,
+                stdout=log,
+            )
+        self.workers.append(process)
+        self.homes.append(home)
+        return len(self.workers) - 1
+
+    def log(self, number: int = 0) -> str:
+        return (self.place / f"worker{number}.log").read_text()
+
+    def until(self, look: Callable[[], Any], what: str, seconds: float = 40) -> Any:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := look():
+                return found
+            time.sleep(0.05)
+        logs = "\n".join(self.log(number)[-3000:] for number in range(len(self.workers)))
+        raise AssertionError(f"not within {seconds} s: {what}\n{logs}")
+
+    def until_said(self, text: str, number: int = 0, seconds: float = 40) -> None:
+        self.until(lambda: text in self.log(number), f"worker {number} says {text!r}", seconds)
+
+    def signal(self, number: int, which: signal.Signals) -> None:
+        self.workers[number].send_signal(which)
+
+    def end(self) -> None:
+        for process in self.workers:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+    # -- the queue ---------------------------------------------------------------------------
+
+    def command(self, *words: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+        home = self.place / "publisher"
+        return subprocess.run(
+            [sys.executable, "-m", "magicrune", *words],
+            env=self.settings(home, **more),
+            capture_output=True,
+            check=False,
+            timeout=90,
+        )
+
+    def talk(self, work: Callable[[Any, Any], Coroutine[Any, Any, Any]]) -> Any:
+        """Does `work` with a connection (client, JetStream)."""
+
+        async def connected() -> Any:
+            import nats
+
+            client = await nats.connect(self.server.url)
+            try:
+                return await work(client, client.jetstream())
+            finally:
+                await client.close()
+
+        return asyncio.run(connected())
+
+    def publish(self, *documents: bytes, known_id: bool = True) -> list[bool]:
+        """Publishes as any client would; for each whether the server took it for a duplicate."""
+        self.until(lambda: "ready" in self.log(len(self.workers) - 1), "the streams are there")
+
+        async def work(_: Any, js: Any) -> list[bool]:
+            found = []
+            for data in documents:
+                key = request_sha256(parse_request(data)) if known_id else os.urandom(8).hex()
+                ack = await js.publish("run.req.default", data, headers={"Nats-Msg-Id": key})
+                found.append(bool(ack.duplicate))
+            return found
+
+        return list(self.talk(work))
+
+    def answers(self) -> list[tuple[str, dict[str, Any]]]:
+        """Every message that is stored as an answer: (run id, document)."""
+
+        async def work(_: Any, js: Any) -> list[tuple[str, dict[str, Any]]]:
+            info = await js.stream_info("RUN_RES")
+            found = []
+            for sequence in range(info.state.first_seq, info.state.last_seq + 1):
+                try:
+                    each = await js.get_msg("RUN_RES", sequence)
+                except Exception:  # noqa: BLE001  replaced or removed
+                    continue
+                found.append((each.subject.rpartition(".")[2], json.loads(each.data)))
+            return found
+
+        return list(self.talk(work))
+
+    def stored(self) -> int:
+        async def work(_: Any, js: Any) -> int:
+            return int((await js.stream_info("RUN_RES")).state.last_seq)
+
+        return int(self.talk(work))
+
+    def left(self) -> int:
+        """Requests that are neither acked nor put aside."""
+
+        async def work(_: Any, js: Any) -> int:
+            info = await js.consumer_info("RUN", "RUN_WORKER")
+            return int(info.num_pending) + int(info.num_ack_pending)
+
+        return int(self.talk(work))
+
+    def executions(self) -> Counter[str]:
+        """How often each run was begun, from the ledgers of all workers."""
+        found: Counter[str] = Counter()
+        for home in self.homes:
+            path = home / "magicrune" / "ledger.sqlite3"
+            if path.exists():
+                with contextlib.closing(sqlite3.connect(path)) as ledger:
+                    rows = ledger.execute("SELECT run_id FROM runs WHERE attempt > 0")
+                    found.update(name for (name,) in rows)
+        return found
+
+    def settled(self, documents: list[bytes], seconds: float = 60) -> None:
+        """The invariant: each request has exactly one stored answer, which was published once,
+        and nothing is left in the queue."""
+        wanted = sorted(name_of(data) for data in documents)
+        self.until(
+            lambda: self.left() == 0 and len(self.answers()) >= len(wanted), "all settled", seconds
+        )
+        names = sorted(name for name, _ in self.answers())
+        assert names == wanted
+        assert self.stored() == len(wanted), "an answer was published more than once"
