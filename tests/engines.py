@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,17 @@ IMAGE_HOME = Path(
     os.environ.get("MAGICRUNE_TEST_IMAGES") or Path.home() / ".cache" / "magicrune-tests"
 )
 """The MAGICRUNE_HOME where scripts/engines.sh builds the images, kept from run to run."""
+
+
+def images_under(place: Path) -> Path:
+    """A cache directory of its own below `place` that has the images."""
+    cache = place / "cache"
+    if not (IMAGE_HOME / "cache").exists():
+        absent("no images: sh scripts/engines.sh")
+    if not cache.exists():
+        cache.mkdir()
+        shutil.copytree(IMAGE_HOME / "cache", cache / "magicrune", symlinks=True)
+    return cache
 
 
 def absent(what: str) -> None:

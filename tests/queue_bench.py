@@ -64,7 +64,7 @@ class Bench:
         words = [sys.executable, "-m", "tests.worker_process", *hooks, "consume"]
         with (self.place / f"worker{len(self.workers)}.log").open("ab") as log:
             process = subprocess.Popen(
-                [*words, "--backend", "wasi", *options],
+                [*words, *(() if "--backend" in options else ("--backend", "wasi")), *options],
                 env=self.settings(home, **more),
                 stderr=log,
                 stdout=log,

@@ -48,7 +48,7 @@ async def connect(
         "servers": [each.strip() for each in settings.url.split(",")],
         "name": name,
         "allow_reconnect": False,  # of the first attempt: the caller knows what to do
-        "max_reconnect_attempts": _FOR_EVER if lasting else _TRIES,
+        "max_reconnect_attempts": _TRIES,
         "reconnect_time_wait": _WAIT_S,
         "connect_timeout": 3,
         "error_cb": failed,
@@ -66,6 +66,7 @@ async def connect(
             hint="start one (nats-server -js), or set NATS_URL",
         ) from error
     client.options["allow_reconnect"] = True
+    client.options["max_reconnect_attempts"] = _FOR_EVER if lasting else _TRIES
     return client
 
 

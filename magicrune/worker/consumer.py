@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from magicrune.errors import QueueUnavailable
+from magicrune.errors import OutputFailed, QueueUnavailable
 from magicrune.worker.answers import Answers
 from magicrune.worker.claim import Claims
 from magicrune.worker.connection import connect
@@ -118,9 +118,12 @@ class Worker:
         pull = await js.pull_subscribe_bind(durable=settings.durable, stream=settings.stream)
         self._log("ready", subject=settings.subject, slots=self._concurrency)
         slots = [asyncio.create_task(self._slot(desk, pull)) for _ in range(self._concurrency)]
-        await self._draining.wait()
+        drained = asyncio.create_task(self._draining.wait())
+        # A slot ends before only by a defect of ours: then the worker ends, and says so.
+        await asyncio.wait({drained, *slots}, return_when=asyncio.FIRST_COMPLETED)
+        self._draining.set()
         self._log("draining", running=len(desk.running))
-        _, late = await asyncio.wait(slots, timeout=settings.grace)
+        ended, late = await asyncio.wait(slots, timeout=settings.grace)
         if late:
             self._stopping.set()
             await asyncio.wait(late, timeout=_SETTLE_S)
@@ -128,6 +131,8 @@ class Worker:
             self.metrics.write()
             self._log("stopped", handed_back=len(late))
             os._exit(0)
+        for slot in ended:
+            slot.result()
 
     async def _slot(self, desk: Desk, pull: JetStreamContext.PullSubscription) -> None:
         """One request at a time; the next is asked for when the last is settled."""
@@ -156,7 +161,11 @@ class Worker:
 
     def _note(self, event: str, *, level: str = "info", **fields: object) -> None:
         self._log(event, level=level, **fields)
-        self.metrics.count(event, str(fields.get("verdict")) if "verdict" in fields else None)
+        verdict = fields.get("verdict")
+        try:
+            self.metrics.count(event, str(verdict) if verdict else None)
+        except OutputFailed as error:  # a full disk is no reason to drop a request
+            self._log("metrics", level="error", reason=str(error)[:300])
 
     def _listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -13,6 +13,7 @@ from magicrune.errors import (
     MagicRuneError,
     OutcomeUnknown,
     RequestInvalid,
+    ResultInvalid,
     TooManyAttempts,
     Unexpected,
 )
@@ -146,10 +147,15 @@ async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, found: Cla
         claim = await keeper.stop()
         if keeper.lost:
             ended = End.LOST
+        document = b""
+        if result is not None:
+            try:
+                document = fit(result, desk.max_payload - HEADROOM)
+            except ResultInvalid as misfit:
+                ended, error = End.ERROR, misfit
         step = settle(Case(claim=claim, end=ended, error=error))
         desk.note(step.action.value, run_id=claim.run_id, reason=step.reason)
         if step.action is Action.COMMIT and result is not None:
-            document = fit(result, desk.max_payload - HEADROOM)
             await _finish(desk, msg, key, claim, "result", document)
             desk.note("done", run_id=claim.run_id, verdict=result.verdict)
         elif step.action is Action.RELEASE:

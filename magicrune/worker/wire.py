@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from magicrune.errors import MagicRuneError
+from magicrune.errors import MagicRuneError, ResultInvalid
 
 if TYPE_CHECKING:
     from magicrune.result import SpellResult
@@ -54,7 +54,8 @@ def fit(result: SpellResult, room: int) -> bytes:
     """The result in at most `room` bytes: contents of artifacts are left out (the largest
     first; size and hash stay), then output is cut, and the result says so.
 
-    The whole output stays out of reach then: nothing else keeps it.
+    The whole output stays out of reach then: nothing else keeps it. Raises ResultInvalid
+    where not even that fits.
     """
     from magicrune.result import to_json
 
@@ -73,4 +74,9 @@ def fit(result: SpellResult, room: int) -> bytes:
             keep = max(0, len(text) - (len(document) - room)) // 12 // 4 * 4
             result = result.model_copy(update={name: text[:keep], f"{name}_trunc": True})
             document = to_json(result)
+    if len(document) > room:
+        raise ResultInvalid(
+            f"has {len(document)} bytes without output, a message holds {room}",
+            hint="raise max_payload of the server",
+        )
     return document

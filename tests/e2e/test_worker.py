@@ -18,6 +18,7 @@ import pytest
 
 from magicrune.request import parse_request, request_sha256
 from magicrune.worker.claim import Claim, encode
+from tests.engines import container_backend, images_under
 from tests.nats_server import NatsServer, free_port
 from tests.queue_bench import ACK_WAIT_S, Bench, document, name_of
 
@@ -157,6 +158,20 @@ def test_another_configuration_is_never_used_silently(bench: Bench) -> None:
     refused = bench.worker()
     assert bench.workers[refused].wait(20) == 4
     assert "backoff" in bench.log(refused)
+
+
+@pytest.mark.parametrize("lane", ["oci", "podman", "docker"])
+def test_containers(bench: Bench, lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    container_backend(lane, monkeypatch)
+    requests = [document(number) for number in range(4)]
+    options = ("--policy", "container", "--backend", lane)
+    bench.worker(options=options, XDG_CACHE_HOME=str(images_under(bench.place)))
+    bench.publish(*requests)
+    bench.settled(requests)
+    assert {answer["backend"] for _, answer in bench.answers()} == {lane}
+    assert {answer["stdout"] for _, answer in bench.answers()} == {
+        f"job {number}\n" for number in range(4)
+    }
 
 
 # -- once ------------------------------------------------------------------------------------

@@ -1,0 +1,72 @@
+"""Every case of a delivered request, and that the decision is the one for it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from magicrune.errors import BackendFailed, ControlNotHeld
+from magicrune.worker.claim import Claim, decode, encode
+from magicrune.worker.settle import Action, Case, End, settle
+
+
+def claim(state: str = "running", attempt: int = 1, networked: bool = False) -> Claim:
+    return Claim(state, "t", "w", "r_1", attempt, networked)  # type: ignore[arg-type]
+
+
+BEFORE = [
+    (Case(), Action.RUN),
+    (Case(here=True), Action.LATER),
+    (Case(claim=claim("committed"), here=True), Action.LATER),
+    (Case(claim=claim("committed")), Action.TELL),
+    (Case(claim=claim("committed", networked=True)), Action.TELL),
+    (Case(claim=claim("committed", attempt=9)), Action.TELL),
+    (Case(claim=claim()), Action.WATCH),
+    (Case(claim=claim(networked=True)), Action.WATCH),
+    (Case(claim=claim(attempt=9)), Action.WATCH),
+    (Case(claim=claim(), silent=False), Action.LATER),
+    (Case(claim=claim(), silent=True, attempts_max=2), Action.RUN),
+    (Case(claim=claim(attempt=2), silent=True, attempts_max=2), Action.DEAD),
+    (Case(claim=claim(networked=True), silent=True, attempts_max=2), Action.UNKNOWN),
+    (Case(claim=claim("released"), attempts_max=2), Action.RUN),
+    (Case(claim=claim("released", attempt=2), attempts_max=2), Action.DEAD),
+]
+AFTER = [
+    (Case(claim=claim(), end=End.RESULT), Action.COMMIT),
+    (Case(claim=claim(), end=End.LOST), Action.ABANDON),
+    (Case(claim=claim(), end=End.DRAINED), Action.RELEASE),
+    (Case(claim=claim(networked=True), end=End.DRAINED), Action.UNKNOWN),
+    (Case(claim=claim(), end=End.ERROR, error=BackendFailed("x")), Action.RELEASE),
+    (Case(claim=claim(), end=End.ERROR, error=ControlNotHeld("x")), Action.DEAD),
+    (Case(claim=claim(), end=End.ERROR), Action.DEAD),
+]
+
+
+@pytest.mark.parametrize(("case", "action"), BEFORE + AFTER)
+def test_each_case(case: Case, action: Action) -> None:
+    step = settle(case)
+    assert step.action is action
+    assert step.reason
+
+
+def test_nothing_that_may_have_acted_is_ever_run_again() -> None:
+    """Over all cases: a networked claim leads to a run only where it was given back."""
+    states = ("running", "released", "committed")
+    for state, silent, here, attempt in itertools.product(
+        states, (None, True, False), (True, False), (1, 3)
+    ):
+        case = Case(claim(state, attempt, networked=True), here, silent, attempts_max=5)
+        if settle(case).action is Action.RUN:
+            assert state == "released"
+
+
+def test_a_claim_survives_its_spelling() -> None:
+    whole = Claim("committed", "t", "w", "r_1", 2, True, "result", b'{"a":\n1}\n', revision=7)
+    assert decode(encode(whole), 7) == whole
+
+
+@pytest.mark.parametrize("bad", [b"", b"{}", b"[]", b"null\n", b'{"state":"running"}\nx', b"\xff"])
+def test_what_is_no_claim_is_an_error(bad: bytes) -> None:
+    with pytest.raises(ValueError):
+        decode(bad, 1)
