@@ -184,36 +184,36 @@ class SeccompProfileInvalid(MagicRuneError):
 class QueueUnavailable(MagicRuneError):
     """No NATS server answers, or JetStream is off there."""
 
-    code = "MR-5001"
+    code = "MR-4601"
     retryable = True
 
 
 class QueueMismatch(MagicRuneError):
     """A stream or consumer is there with another configuration; it is not used."""
 
-    code = "MR-5002"
+    code = "MR-4602"
 
 
 class DuplicateRequest(MagicRuneError):
     """The same request is in the queue or done already; it was not queued again."""
 
-    code = "MR-5003"
+    code = "MR-4603"
 
 
 class OutcomeUnknown(MagicRuneError):
     """The request may have been run; its worker died and nobody can tell what it did."""
 
-    code = "MR-5004"
+    code = "MR-4604"
 
 
 class TooManyAttempts(MagicRuneError):
     """Each worker that started the request died or failed; it is not tried again."""
 
-    code = "MR-5005"
+    code = "MR-4605"
 
 
 class NoAnswer(MagicRuneError):
     """No answer to the run is stored, or none came in time."""
 
-    code = "MR-5006"
+    code = "MR-4606"
     retryable = True

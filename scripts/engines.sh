@@ -9,7 +9,7 @@ export MAGICRUNE_HOME="${MAGICRUNE_TEST_IMAGES:-$HOME/.cache/magicrune-tests}"
 
 [ "$(id -u)" = 0 ] || { echo "engines: needs root" >&2; exit 1; }
 missing=
-for pair in crun:crun runc:runc mmdebstrap:mmdebstrap unshare:util-linux cc:gcc \
+for pair in crun:crun runc:runc mmdebstrap:mmdebstrap ip:iproute2 unshare:util-linux cc:gcc \
     dockerd:docker.io podman:podman; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done

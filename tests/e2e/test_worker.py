@@ -68,7 +68,7 @@ def test_a_duplicate_is_told_at_once_and_attached_to(bench: Bench) -> None:
     attached = bench.command("publish", "samples/ok.json", "--attach")
     assert json.loads(attached.stdout)["run_id"] == run
     done = bench.command("publish", "samples/ok.json")
-    assert (done.returncode, b"MR-5003" in done.stderr) == (4, True)
+    assert (done.returncode, b"MR-4603" in done.stderr) == (4, True)
     bench.settled([Path("samples/ok.json").read_bytes()])
     assert bench.executions() == {run: 1}
 
@@ -96,7 +96,7 @@ def test_what_is_no_request_is_put_aside_once_with_a_reply(bench: Bench, bad: by
 def test_a_server_that_is_not_there(bench: Bench) -> None:
     bench.server.stop()
     done = bench.command("publish", "samples/ok.json")
-    assert (done.returncode, b"MR-5001" in done.stderr) == (4, True)
+    assert (done.returncode, b"MR-4601" in done.stderr) == (4, True)
     once = bench.worker(MAGICRUNE_REQUIRE_NATS="1")
     assert bench.workers[once].wait(20) == 4
     patient = bench.worker()
@@ -288,7 +288,7 @@ def test_each_worker_dies_of_it(bench: Bench) -> None:
     bench.worker()
     bench.settled([document(1)])
     ((_, answer),) = bench.answers()
-    assert answer["error"]["code"] == "MR-5005"
+    assert answer["error"]["code"] == "MR-4605"
     aside = bench.talk(lambda _, js: js.get_last_msg("RUN_DLQ", "run.dlq.default"))
     assert aside.data == document(1)
     assert bench.executions() == {}
@@ -308,7 +308,7 @@ def test_a_networked_job_whose_worker_died_is_not_run_again(bench: Bench) -> Non
     bench.publish(data)
     bench.settled([data])
     ((_, answer),) = bench.answers()
-    assert answer["error"]["code"] == "MR-5004"
+    assert answer["error"]["code"] == "MR-4604"
     assert bench.executions() == {}
 
 
