@@ -1,5 +1,5 @@
 # Short names for the scripts; nothing needs make.
-.PHONY: install test check ci locks schemas wasm
+.PHONY: install test check ci locks schemas wasm soak
 install:
 	sh scripts/install.sh
 test:
@@ -15,3 +15,5 @@ schemas:
 	.venv/bin/python scripts/samples.py
 wasm:
 	sh scripts/rebuild.sh --write
+soak:
+	MAGICRUNE_SOAK=10000 .venv/bin/python -m pytest -s tests/e2e/test_worker_soak.py

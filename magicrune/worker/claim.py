@@ -12,6 +12,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from magicrune.errors import MagicRuneError
 from magicrune.worker.wire import LAST_SEQUENCE, NO_MESSAGE
 
 if TYPE_CHECKING:
@@ -25,6 +26,16 @@ State = Literal["running", "released", "committed"]
 
 class ClaimLost(Exception):
     """Another one wrote since: what we hold is worth nothing. Never leaves this package."""
+
+
+class ClaimDamaged(MagicRuneError):
+    """Something wrote into the bucket that is no claim: the request is not run on its word."""
+
+    code = "MR-4607"
+
+    def __init__(self, message: str, revision: int) -> None:
+        super().__init__(message, where="bucket", hint="who may write to $KV.RUN_CLAIMS.*?")
+        self.revision = revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +65,21 @@ def encode(claim: Claim) -> bytes:
 
 
 def decode(data: bytes, revision: int) -> Claim:
-    """Raises ValueError for what is no claim."""
+    """Raises ClaimDamaged for what is no claim."""
     head, _, document = data.partition(b"\n")
     try:
-        return Claim(**json.loads(head), document=document, revision=revision)
-    except TypeError as error:
-        raise ValueError(f"no claim: {error}") from None
+        claim = Claim(**json.loads(head), document=document, revision=revision)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ClaimDamaged(f"is no claim: {error}"[:300], revision) from None
+    texts = (claim.token, claim.worker, claim.run_id, claim.kind)
+    if (
+        claim.state not in ("running", "released", "committed")
+        or not all(isinstance(each, str) for each in texts)
+        or type(claim.attempt) is not int
+        or type(claim.networked) is not bool
+    ):
+        raise ClaimDamaged("is no claim: a value has the wrong type", revision)
+    return claim
 
 
 class Claims:

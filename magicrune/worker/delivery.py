@@ -18,7 +18,7 @@ from magicrune.errors import (
     Unexpected,
 )
 from magicrune.request import SpellRequest, parse_request, request_sha256, run_id
-from magicrune.worker.claim import Claim, ClaimLost, Claims
+from magicrune.worker.claim import Claim, ClaimDamaged, ClaimLost, Claims
 from magicrune.worker.keeper import Keeper
 from magicrune.worker.settle import RETRY_S, Action, Case, End, Settlement, settle
 from magicrune.worker.wire import (
@@ -76,7 +76,8 @@ async def serve(desk: Desk, msg: Msg) -> None:
 
 
 async def _guarded(desk: Desk, msg: Msg, work: Awaitable[None]) -> None:
-    """The server's silence is no end of a request: it comes back after a while."""
+    """The server's silence is no end of a request: it comes back after a while. A defect of
+    ours ends it, after some deliveries: it must not take one worker after the other."""
     from nats.errors import Error
 
     try:
@@ -84,13 +85,32 @@ async def _guarded(desk: Desk, msg: Msg, work: Awaitable[None]) -> None:
     except (TimeoutError, Error, OSError) as error:
         desk.note("postponed", level="warning", reason=f"{type(error).__name__}: {error}"[:300])
         await _hand_back(msg, RETRY_S)
+    except Exception as error:  # noqa: BLE001
+        defect = Unexpected(f"{type(error).__name__}: {error}"[:500])
+        desk.note("defect", level="error", reason=str(defect))
+        if msg.metadata.num_delivered < desk.settings.max_deliver:
+            await _hand_back(msg, RETRY_S)
+        else:
+            await _guarded(desk, msg, _set_aside(desk, msg, defect))
+
+
+async def _set_aside(desk: Desk, msg: Msg, error: MagicRuneError) -> None:
+    await _bury(desk, msg, error, None)
+    await msg.term()
 
 
 async def _serve(desk: Desk, msg: Msg, request: SpellRequest) -> None:
     key, name = request_sha256(request), run_id(request)
     silent: bool | None = None
     while True:
-        claim = await desk.claims.read(key)
+        try:
+            claim = await desk.claims.read(key)
+        except ClaimDamaged as error:
+            blank = replace(_fresh(desk, request, None), revision=error.revision)
+            step = Settlement(Action.DEAD, "its claim is damaged")
+            desk.note("dead", run_id=name, reason=str(error), level="error")
+            await _give_up(desk, msg, key, step, blank, error)
+            return
         most = desk.settings.max_deliver
         case = Case(claim=claim, here=key in desk.running, silent=silent, attempts_max=most)
         step = settle(case)

@@ -312,6 +312,20 @@ def test_a_networked_job_whose_worker_died_is_not_run_again(bench: Bench) -> Non
     assert bench.executions() == {}
 
 
+@pytest.mark.parametrize("forged", [b"", b"garbage", b'{"state": 5}', b"\x00" * 5000])
+def test_a_damaged_claim_is_an_answer_and_no_wedge(bench: Bench, forged: bytes) -> None:
+    bench.worker(options=("--concurrency", "1"))
+    bench.until_said("ready")
+    key = request_sha256(parse_request(document(1)))
+    bench.talk(lambda _, js: js.publish(f"$KV.RUN_CLAIMS.{key}", forged))
+    bench.publish(document(1), document(2))
+    bench.settled([document(1), document(2)])
+    answers = dict(bench.answers())
+    assert answers[name_of(document(1))]["error"]["code"] == "MR-4607"
+    assert answers[name_of(document(2))]["verdict"] == "green"
+    assert bench.executions() == {name_of(document(2)): 1}
+
+
 def test_the_server_dies_under_load(bench: Bench) -> None:
     requests = [document(number) for number in range(40)]
     for _ in range(2):

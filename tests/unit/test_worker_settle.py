@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from magicrune.errors import BackendFailed, ControlNotHeld
-from magicrune.worker.claim import Claim, decode, encode
+from magicrune.worker.claim import Claim, ClaimDamaged, decode, encode
 from magicrune.worker.settle import Action, Case, End, settle
 
 
@@ -66,7 +66,17 @@ def test_a_claim_survives_its_spelling() -> None:
     assert decode(encode(whole), 7) == whole
 
 
-@pytest.mark.parametrize("bad", [b"", b"{}", b"[]", b"null\n", b'{"state":"running"}\nx', b"\xff"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        *(b"", b"{}", b"[]", b"null\n", b'{"state":"running"}\nx', b"\xff", b"[" * 100_000),
+        encode(claim("other")),
+        encode(Claim("running", "t", "w", "r_1", True, False)),
+        encode(Claim("running", "t", "w", 7, 1, False)),  # type: ignore[arg-type]
+        encode(Claim("running", "t", "w", "r_1", 1, 0)),  # type: ignore[arg-type]
+    ],
+)
 def test_what_is_no_claim_is_an_error(bad: bytes) -> None:
-    with pytest.raises(ValueError):
-        decode(bad, 1)
+    with pytest.raises(ClaimDamaged) as failed:
+        decode(bad, 9)
+    assert failed.value.revision == 9
