@@ -51,6 +51,8 @@ class Claim:
     """Executions that were begun, with this one."""
     networked: bool
     """Whether the job may have acted on others, so that a second run is no first one."""
+    failure: str = ""
+    """Why the last worker that gave it back could not run it."""
     kind: str = ""
     document: bytes = b""
     """The answer, once committed."""
@@ -59,7 +61,7 @@ class Claim:
 
 def encode(claim: Claim) -> bytes:
     """One line of JSON, then the document."""
-    names = ("state", "token", "worker", "run_id", "attempt", "networked", "kind")
+    names = ("state", "token", "worker", "run_id", "attempt", "networked", "failure", "kind")
     head = {name: getattr(claim, name) for name in names}
     return json.dumps(head).encode() + b"\n" + claim.document
 
@@ -71,7 +73,7 @@ def decode(data: bytes, revision: int) -> Claim:
         claim = Claim(**json.loads(head), document=document, revision=revision)
     except (TypeError, ValueError, RecursionError) as error:
         raise ClaimDamaged(f"is no claim: {error}"[:300], revision) from None
-    texts = (claim.token, claim.worker, claim.run_id, claim.kind)
+    texts = (claim.token, claim.worker, claim.run_id, claim.failure, claim.kind)
     if (
         claim.state not in ("running", "released", "committed")
         or not all(isinstance(each, str) for each in texts)

@@ -179,7 +179,9 @@ async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, found: Cla
             await _finish(desk, msg, key, claim, "result", document)
             desk.note("done", run_id=claim.run_id, verdict=result.verdict)
         elif step.action is Action.RELEASE:
-            await _insist(desk.claims.write, key, replace(claim, state="released"))
+            failure = f"{error.code}: {error}"[:500] if error else ""
+            released = replace(claim, state="released", failure=failure)
+            await _insist(desk.claims.write, key, released)
             await _hand_back(msg, step.delay)
         elif step.action is not Action.ABANDON:
             await _give_up(desk, msg, key, step, claim, error)

@@ -82,7 +82,8 @@ def _before(case: Case) -> Settlement:
     if claim.state == "running" and (held := _while_held(case, claim)):
         return held
     if claim.attempt >= case.attempts_max:
-        return Settlement(Action.DEAD, f"started {claim.attempt} times without an answer")
+        last = f"; the last failure was {claim.failure}" if claim.failure else ""
+        return Settlement(Action.DEAD, f"started {claim.attempt} times without an answer{last}")
     died = claim.state == "running"
     why = "died; without a network nothing got out" if died else "gave it back"
     return Settlement(Action.RUN, f"its worker {why}")

@@ -15,14 +15,19 @@ TOUR = Path(__file__).parent / "tour"
 SHELLS = {"tools.sh": "sh", "bash.sh": "bash", "program.py": "python3"}
 
 
-@pytest.mark.parametrize("lane", ["oci-crun", "oci-runc", "docker", "podman"])
+# Docker's and Podman's filter is the same: there the widest part is enough.
+TRIPS = [
+    *((lane, name) for lane in ("oci-crun", "oci-runc") for name in SHELLS),
+    ("docker", "program.py"),
+    ("podman", "program.py"),
+]
+
+
+@pytest.mark.parametrize(("lane", "name"), TRIPS)
 @pytest.mark.parametrize("profile", ["default", "strict", "loose"])
-@pytest.mark.parametrize("name", SHELLS)
 def test_the_tour(
     lane: str, profile: str, name: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if lane in ("docker", "podman") and name != "program.py":
-        pytest.skip("the profile is the same; python is the widest part of the tour")
     files = {f"/workspace/{name}": (TOUR / name).read_bytes()}
     spec = make_spec(f"{SHELLS[name]} {name}", files=files, wall_ms=50_000, pids=64)
     seen = container_backend(lane, monkeypatch).run(replace(spec, seccomp=profile))

@@ -62,7 +62,7 @@ def test_nothing_that_may_have_acted_is_ever_run_again() -> None:
 
 
 def test_a_claim_survives_its_spelling() -> None:
-    whole = Claim("committed", "t", "w", "r_1", 2, True, "result", b'{"a":\n1}\n', revision=7)
+    whole = Claim("committed", "t", "w", "r_1", 2, True, "f", "result", b'{"a":\n1}\n', revision=7)
     assert decode(encode(whole), 7) == whole
 
 
