@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 import platform
 import re
 import shutil
@@ -21,7 +22,7 @@ from magicrune.backends.rune.seccomp import load
 from magicrune.errors import ControlNotHeld
 from magicrune.spec import ContainerSpec
 from tests.conftest import make_spec
-from tests.engines import container_backend
+from tests.engines import absent, container_backend
 
 Config = dict[str, Any]
 Change = Callable[[Config], object]
@@ -177,6 +178,8 @@ def test_another_profile_than_wanted_stops_the_run(
 @pytest.fixture
 def network() -> Iterator[str]:
     """A network namespace with an interface that is up; its path."""
+    if os.geteuid() or shutil.which("ip") is None:
+        absent("making a network namespace needs root and iproute2")
     name = "magicrune-mutation"
     ip = ["ip", "-n", name]
     subprocess.run(["ip", "netns", "add", name], check=True)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from magicrune.backends.docker.engine import DockerEngine
 from tests.engines import absent
 from tests.nats_server import NatsServer, free_port, server_binary
 from tests.queue_bench import Bench, document
@@ -25,11 +26,10 @@ def image() -> str:
     """An image with nothing but the server: no registry is needed."""
     docker = pytest.importorskip("docker")
     binary = Path(server_binary()).read_bytes()
-    try:
-        client = docker.from_env()
-        client.ping()
-    except docker.errors.DockerException as error:
-        absent(f"no Docker: {error}")
+    probe = DockerEngine().probe()
+    if not probe.usable:
+        absent(f"docker: {probe.detail} ({probe.fix})")
+    client = docker.from_env()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for name, mode in (("data", 0o700), ("tmp", 0o1777)):
