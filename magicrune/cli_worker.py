@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
@@ -13,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from magicrune.cli_output import PROGRAM, write_stdout
-from magicrune.errors import DuplicateRequest, MagicRuneError, NoAnswer, QueueUnavailable
+from magicrune.errors import (
+    CliUsage,
+    DuplicateRequest,
+    MagicRuneError,
+    QueueUnavailable,
+    ResultInvalid,
+)
 from magicrune.worker.settings import WorkerSettings, table
 
 if TYPE_CHECKING:
@@ -152,6 +159,7 @@ async def _publish(
     worst = 0
     try:
         names = []
+        telling = wait is None and not attach
         for request, data in requests:
             try:
                 names.append(await publisher.publish(request, data))
@@ -159,10 +167,9 @@ async def _publish(
                 if not attach:
                     raise
                 names.append(run_id(request))
-        for name in names:
-            if wait is None and not attach:
-                write_stdout(json.dumps({"run_id": name, "queued": True}).encode() + b"\n")
-                continue
+            if telling:  # at once: the next one may fail
+                write_stdout(json.dumps({"run_id": names[-1], "queued": True}).encode() + b"\n")
+        for name in () if telling else names:
             answer = await publisher.answer(name, 60.0 if wait is None else wait)
             worst = max(worst, _print_answer(answer))
     finally:
@@ -176,8 +183,8 @@ async def _publish(
 @click.option("--wait", type=click.FloatRange(0, 86_400), default=0.0, metavar="SECONDS")
 def result_command(run_id: str, url: str | None, wait: float) -> int:
     """Print the stored answer to a run; the exit code is as exec's."""
-    if not run_id.startswith("r_") or not run_id[2:].isalnum():
-        raise NoAnswer("is no run id", where=run_id[:60], hint="r_ and 32 hex digits")
+    if not re.fullmatch(r"r_[0-9a-f]{32}", run_id):
+        raise CliUsage("is no run id", where=run_id[:60], hint="r_ and 32 hex digits")
     return _asked(_look(_settings(url=url), run_id, wait))
 
 
@@ -202,14 +209,25 @@ def _asked(work: Coroutine[Any, Any, int]) -> int:
 
 
 def _print_answer(answer: Answer) -> int:
-    """Exit code of an answer: a result's verdict, or the error's own."""
+    """Exit code of an answer: a result's verdict, or that of our own failure.
+
+    Raises ResultInvalid for what no worker of ours has stored.
+    """
+    from pydantic import ValidationError
+
     from magicrune.grade import EXIT_CODES
     from magicrune.result import SpellResult
 
-    write_stdout(answer.document)
     if answer.kind != "result":
+        write_stdout(answer.document)
         return MagicRuneError.exit_code
-    result = SpellResult.model_validate_json(answer.document)
+    try:
+        result = SpellResult.model_validate_json(answer.document)
+    except ValidationError as error:
+        raise ResultInvalid(
+            f"the stored answer is no result: {error.error_count()} errors", where="run.res"
+        ) from None
+    write_stdout(answer.document)
     return EXIT_CODES[result.verdict] if result.executed else 3
 
 

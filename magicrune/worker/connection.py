@@ -62,7 +62,7 @@ async def connect(
     except (Error, OSError, ValueError) as error:
         raise QueueUnavailable(
             f"no NATS server answers: {error or type(error).__name__}",
-            where=settings.url,
+            where=settings.place,
             hint="start one (nats-server -js), or set NATS_URL",
         ) from error
     client.options["allow_reconnect"] = True

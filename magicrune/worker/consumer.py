@@ -91,7 +91,7 @@ class Worker:
         except (TimeoutError, Error, OSError) as error:
             raise QueueUnavailable(
                 f"JetStream does not answer: {error or type(error).__name__}",
-                where=self._settings.url,
+                where=self._settings.place,
                 hint="start the server with JetStream (nats-server -js)",
             ) from error
 

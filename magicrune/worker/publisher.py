@@ -6,12 +6,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from magicrune.errors import DuplicateRequest, NoAnswer, QueueUnavailable
+from magicrune.errors import DuplicateRequest, NoAnswer, QueueUnavailable, RequestInvalid
 from magicrune.request import request_sha256, run_id
 from magicrune.worker.answers import Answer, Answers
 from magicrune.worker.connection import connect
 from magicrune.worker.topology import settle_topology
-from magicrune.worker.wire import MSG_ID, result_subject
+from magicrune.worker.wire import HEADROOM, MSG_ID, result_subject
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -46,7 +46,7 @@ class Publisher:
             await client.close()
             raise QueueUnavailable(
                 f"JetStream does not answer: {error or type(error).__name__}",
-                where=settings.url,
+                where=settings.place,
                 hint="start the server with JetStream (nats-server -js)",
             ) from error
         except BaseException:
@@ -61,13 +61,20 @@ class Publisher:
     async def publish(self, request: SpellRequest, data: bytes) -> str:
         """Queues a request; its run id.
 
-        Raises DuplicateRequest where it is queued or answered already, QueueUnavailable
-        where the server does not confirm it (it may be queued all the same: publishing it
+        Raises RequestInvalid where it is too large, DuplicateRequest where it is queued or
+        answered already, QueueUnavailable where the server does not confirm it (it may be queued all the same: publishing it
         again is safe within the duplicate window and after its answer).
         """
         from nats.errors import Error
 
         name = run_id(request)
+        room = self._client.max_payload - HEADROOM
+        if len(data) > room:
+            raise RequestInvalid(
+                f"has {len(data)} bytes, a message of this server holds {room}",
+                where=name,
+                hint="raise max_payload of the server, or make the files smaller",
+            )
         if await self._answers.find(name) is not None:
             raise _duplicate(name)
         try:
@@ -79,7 +86,7 @@ class Publisher:
             )
         except (TimeoutError, Error, OSError) as error:
             raise QueueUnavailable(
-                f"not confirmed: {error or type(error).__name__}", where=self._settings.url
+                f"not confirmed: {error or type(error).__name__}", where=self._settings.place
             ) from error
         if ack.duplicate:
             raise _duplicate(name)

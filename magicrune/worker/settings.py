@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -131,6 +132,12 @@ class WorkerSettings:
     test_skip_ack: bool = _setting(
         "MAGICRUNE_TEST_SKIP_ACK_ONCE", False, _switch, "For tests: the first ack is not sent"
     )
+
+    @property
+    def place(self) -> str:
+        """The server for messages: without user and password."""
+        parts = (each.strip() for each in self.url.split(","))
+        return ", ".join(re.sub(r"//[^/]*@", "//", each) for each in parts)
 
     @property
     def result_stream(self) -> str:

@@ -6,6 +6,8 @@ import contextlib
 import json
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -91,6 +93,55 @@ def test_what_is_no_request_is_put_aside_once_with_a_reply(bench: Bench, bad: by
     bench.until(lambda: bench.left() == 0, "terminated")
     time.sleep(LEASE_S)
     assert bench.log().count("refused") == 1
+
+
+def test_what_was_queued_before_a_duplicate_is_told(bench: Bench, tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.json" for number in (1, 2, 1, 3)]
+    for path in files:
+        path.write_bytes(document(int(path.stem)))
+    done = bench.command("publish", *map(str, files))
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 4
+    assert [each["run_id"] for each in told if each["run_id"]] == [
+        name_of(document(number)) for number in (1, 2)
+    ]
+
+
+def test_a_request_too_large_for_a_message(bench: Bench, tmp_path: Path) -> None:
+    path = tmp_path / "big.json"
+    path.write_bytes(document(1, stdin="x" * (2 << 20)))
+    done = bench.command("publish", str(path))
+    assert (done.returncode, b"max_payload" in done.stderr) == (1, True)
+
+
+def test_a_password_in_the_address_is_not_told(bench: Bench) -> None:
+    done = bench.command("publish", "samples/ok.json", NATS_URL="nats://me:secret@127.0.0.1:1")
+    assert done.returncode == 4
+    assert b"secret" not in done.stdout + done.stderr
+    assert b"nats://127.0.0.1:1" in done.stderr
+
+
+def test_an_answer_that_no_worker_stored(bench: Bench) -> None:
+    name = name_of(document(1))
+    bench.command("publish", "samples/ok.json")  # makes the streams
+
+    async def forge(_: Any, js: Any) -> None:
+        await js.publish(f"run.res.{name}", b"{}", headers={"Magicrune-Kind": "result"})
+
+    bench.talk(forge)
+    done = bench.command("result", name)
+    assert (done.returncode, b"MR-2001" in done.stderr) == (2, True)
+
+
+def test_the_server_dies_while_somebody_waits(bench: Bench) -> None:
+    words = [sys.executable, "-m", "magicrune", "publish", "samples/ok.json", "--wait", "30"]
+    waiting = subprocess.Popen(
+        words, env=bench.settings(bench.place / "p"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    time.sleep(2)
+    bench.server.kill()
+    _, said = waiting.communicate(timeout=60)
+    assert (waiting.returncode, b"MR-460" in said) == (4, True), said
 
 
 def test_a_server_that_is_not_there(bench: Bench) -> None:
