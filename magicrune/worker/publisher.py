@@ -62,8 +62,9 @@ class Publisher:
         """Queues a request; its run id.
 
         Raises RequestInvalid where it is too large, DuplicateRequest where it is queued or
-        answered already, QueueUnavailable where the server does not confirm it (it may be queued all the same: publishing it
-        again is safe within the duplicate window and after its answer).
+        answered already, QueueUnavailable where the server does not confirm it (it may be
+        queued all the same: publishing it again is safe within the duplicate window and after
+        its answer).
         """
         from nats.errors import Error
 
