@@ -8,5 +8,5 @@ lock() {
 }
 lock pyproject.toml --extra python --extra docker --extra podman --extra worker -o requirements.lock
 lock scripts/requirements-build.in -o requirements-build.lock
-lock pyproject.toml --extra python --extra docker --extra podman --extra worker --group dev -c requirements.lock -o requirements-dev.lock
+lock pyproject.toml --extra python --extra docker --extra podman --extra worker --extra otel --group dev -c requirements.lock -o requirements-dev.lock
 lock --group build -o requirements-wasm.lock

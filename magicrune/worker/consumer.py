@@ -20,6 +20,7 @@ from magicrune.worker.health import serve_health
 from magicrune.worker.logs import Log
 from magicrune.worker.metrics import Metrics
 from magicrune.worker.topology import settle_topology
+from magicrune.worker.tracing import make_tracer
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -53,6 +54,7 @@ class Worker:
         self.metrics = Metrics(
             settings.metrics_every, settings.metrics_file, settings.metrics_textfile
         )
+        self._tracer = make_tracer(self._name)
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
         self._client: Client | None = None
@@ -68,6 +70,7 @@ class Worker:
             with ThreadPoolExecutor(self._concurrency, "job") as pool:
                 await self._serve_slots(js, pool)
         finally:
+            self._tracer.close()
             self.metrics.write()
             if server:
                 server.shutdown()
@@ -128,6 +131,7 @@ class Worker:
             self._stopping.set()
             await asyncio.wait(late, timeout=_SETTLE_S)
             # Threads cannot be ended: their jobs end with this process.
+            self._tracer.close()
             self.metrics.write()
             self._log("stopped", handed_back=len(late))
             os._exit(0)
@@ -160,6 +164,8 @@ class Worker:
             return None
 
     def _note(self, event: str, *, level: str = "info", **fields: object) -> None:
+        self._tracer.note(event, fields)
+        fields.pop("phases", None)
         self._log(event, level=level, **fields)
         verdict = fields.get("verdict")
         try:

@@ -177,7 +177,7 @@ async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, found: Cla
         desk.note(step.action.value, run_id=claim.run_id, reason=step.reason)
         if step.action is Action.COMMIT and result is not None:
             await _finish(desk, msg, key, claim, "result", document)
-            desk.note("done", run_id=claim.run_id, verdict=result.verdict)
+            desk.note("done", run_id=claim.run_id, verdict=result.verdict, phases=result.timings)
         elif step.action is Action.RELEASE:
             failure = f"{error.code}: {error}"[:500] if error else ""
             released = replace(claim, state="released", failure=failure)

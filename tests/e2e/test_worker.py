@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import signal
 import socket
@@ -13,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import pytest
 
 from magicrune.request import parse_request, request_sha256
 from magicrune.worker.claim import Claim, encode
+from tests.conftest import need
 from tests.engines import container_backend, images_under
 from tests.nats_server import NatsServer, free_port
 from tests.queue_bench import ACK_WAIT_S, Bench, document, name_of
@@ -186,6 +189,56 @@ def test_health_and_metrics(bench: Bench, tmp_path: Path) -> None:
     bench.server.kill()
     bench.until(lambda: get("/readyz")[0] == 503, "not ready")
     assert get("/healthz")[0] == 200
+
+
+def test_spans(bench: Bench) -> None:
+    need("opentelemetry.sdk")
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    got: list[bytes] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            data = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Collector)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    bench.worker(OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{server.server_port}")
+    bench.publish(document(1))
+    bench.settled([document(1)])
+    bench.signal(0, signal.SIGTERM)
+    assert bench.workers[0].wait(20) == 0
+    server.shutdown()
+    server.server_close()
+    parsed = [ExportTraceServiceRequest.FromString(data) for data in got]
+    spans = [
+        span
+        for each in parsed
+        for resource in each.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+    names = {span.name: span for span in spans}
+    assert set(names) >= {"request", "run", "commit", "ack", "admit", "sandbox", "grade"}
+    whole = names["request"]
+    assert names["run"].parent_span_id == whole.span_id
+    assert names["sandbox"].parent_span_id == names["run"].span_id
+    for span in spans:
+        assert whole.start_time_unix_nano <= span.start_time_unix_nano <= span.end_time_unix_nano
+    attributes = {each.key: each.value.string_value for each in whole.attributes}
+    assert attributes["magicrune.run_id"] == name_of(document(1))
+
+
+def test_spans_that_cannot_be_sent_are_an_error(bench: Bench) -> None:
+    bench.worker(OTEL_TRACES_EXPORTER="zipkin")
+    assert bench.workers[0].wait(20) == 4
+    assert "OTEL_TRACES_EXPORTER" in bench.log()
 
 
 def test_another_configuration_is_never_used_silently(bench: Bench) -> None:
