@@ -127,6 +127,19 @@ class Claims:
             return await self._confirm(key, data)
         return replace(claim, revision=ack.seq)
 
+    async def insist(self, key: str, claim: Claim) -> Claim:
+        """As `write`, until the server has answered: what was run must not be lost for its
+        silence."""
+        from nats.errors import Error
+
+        pause = 0.1
+        while True:
+            try:
+                return await self.write(key, claim)
+            except (Error, OSError, TimeoutError):
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 5.0)
+
     async def _confirm(self, key: str, data: bytes) -> Claim:
         found = await self.read(key)
         if found is None or encode(found) != data:

@@ -68,7 +68,7 @@ class Worker:
             await self._settle(js, migrate=migrate)
             self._listen_for_signals()
             with ThreadPoolExecutor(self._concurrency, "job") as pool:
-                await self._serve_slots(js, pool)
+                await self._serve_slots(self._client, js, pool)
         finally:
             self._tracer.close()
             self.metrics.write()
@@ -98,7 +98,9 @@ class Worker:
                 hint="start the server with JetStream (nats-server -js)",
             ) from error
 
-    async def _serve_slots(self, js: JetStreamContext, pool: ThreadPoolExecutor) -> None:
+    async def _serve_slots(
+        self, client: Client, js: JetStreamContext, pool: ThreadPoolExecutor
+    ) -> None:
         loop = asyncio.get_running_loop()
 
         async def run(request: SpellRequest) -> SpellResult:
@@ -114,7 +116,8 @@ class Worker:
             run=run,
             note=self._note,
             stopping=self._stopping,
-            max_payload=self._client.max_payload if self._client else 1 << 20,
+            say=client.publish,
+            max_payload=client.max_payload,
             running=set(),
             skip_ack=settings.test_skip_ack,
         )

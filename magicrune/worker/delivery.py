@@ -22,14 +22,15 @@ from magicrune.worker.claim import Claim, ClaimDamaged, ClaimLost, Claims
 from magicrune.worker.keeper import Keeper
 from magicrune.worker.settle import RETRY_S, Action, Case, End, Settlement, settle
 from magicrune.worker.wire import (
+    CUT,
     HEADROOM,
     KIND,
     MSG_ID,
     REASON,
-    REPLY,
     dead_subject,
     error_document,
     fit,
+    reply_subject,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ class Desk:
     run: Run
     note: Note
     """Tells what happened: ``note("claimed", run_id=..., reason=...)``."""
+    say: Callable[..., Awaitable[None]]
+    """Publishes outside of all streams: ``say(subject, data, headers=...)``."""
     stopping: asyncio.Event
     """The grace period is over: hand back what runs."""
     max_payload: int
@@ -181,7 +184,7 @@ async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, found: Cla
         elif step.action is Action.RELEASE:
             failure = f"{error.code}: {error}"[:500] if error else ""
             released = replace(claim, state="released", failure=failure)
-            await _insist(desk.claims.write, key, released)
+            await desk.claims.insist(key, released)
             await _hand_back(msg, step.delay)
         elif step.action is not Action.ABANDON:
             await _give_up(desk, msg, key, step, claim, error)
@@ -224,7 +227,7 @@ async def _run_late(desk: Desk, request: SpellRequest) -> SpellResult:
 async def _finish(desk: Desk, msg: Msg, key: str, claim: Claim, kind: str, document: bytes) -> None:
     """Commit, tell, ack. Raises ClaimLost where the claim is no longer ours."""
     committed = replace(claim, state="committed", kind=kind, document=document)
-    committed = await _insist(desk.claims.write, key, committed)
+    committed = await desk.claims.insist(key, committed)
     await _tell(desk, msg, committed)
 
 
@@ -236,19 +239,6 @@ async def _tell(desk: Desk, msg: Msg, claim: Claim) -> None:
         desk.note("ack skipped", run_id=claim.run_id, level="warning")
         return
     await msg.ack_sync(timeout=desk.settings.ack_timeout)
-
-
-async def _insist(write: Callable[[str, Claim], Awaitable[Claim]], key: str, claim: Claim) -> Claim:
-    """Writes until the server has answered: what was run must not be lost for its silence."""
-    from nats.errors import Error
-
-    pause = 0.1
-    while True:
-        try:
-            return await write(key, claim)
-        except (TimeoutError, Error, OSError):
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, 5.0)
 
 
 async def _give_up(
@@ -266,10 +256,8 @@ async def _refuse(desk: Desk, msg: Msg, error: RequestInvalid) -> None:
     """What is no request has no run: the reply subject is told, the message is put aside."""
     desk.note("refused", level="warning", reason=str(error)[:300])
     await _bury(desk, msg, error, None)
-    reply = (msg.headers or {}).get(REPLY)
-    if reply:
-        document = error_document(error, None)
-        await desk.js._nc.publish(reply, document, headers={KIND: "error"})
+    if reply := reply_subject(msg.headers):
+        await desk.say(reply, error_document(error, None), headers={KIND: "error"})
     await msg.term()
 
 
@@ -280,9 +268,12 @@ async def _bury(desk: Desk, msg: Msg, error: MagicRuneError, name: str | None) -
         REASON: f"{error.code}: {error}"[:1000],
         "Magicrune-Run-Id": name or "",
     }
+    room = desk.max_payload - HEADROOM
+    if len(msg.data) > room:
+        headers[CUT] = str(len(msg.data))
     await desk.js.publish(
         dead_subject(msg.subject),
-        msg.data,
+        msg.data[:room],
         timeout=desk.settings.publish_timeout,
         headers=headers,
     )

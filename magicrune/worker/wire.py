@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from magicrune.errors import MagicRuneError, ResultInvalid
@@ -18,7 +20,10 @@ KIND = "Magicrune-Kind"
 """``result`` (a SpellResult) or ``error`` (an error document)."""
 REASON = "Magicrune-Reason"
 REPLY = "Magicrune-Reply"
-"""Of a request: a subject to tell what is wrong with it, where it has no run id."""
+"""Of a request: an inbox to tell what is wrong with it, where it has no run id."""
+CUT = "Magicrune-Cut"
+"""Of what was put aside: it was longer than a message may be with its headers."""
+_INBOX = re.compile(r"_INBOX(\.[A-Za-z0-9_-]{1,64}){1,4}")
 NO_MESSAGE = 10037
 """JetStream's error code where a stream has no message of a subject."""
 HEADROOM = 4096
@@ -33,6 +38,13 @@ def result_subject(run_id: str) -> str:
 def dead_subject(subject: str) -> str:
     """Where a request from `subject` goes that cannot be run."""
     return "run.dlq." + subject.rpartition(".")[2]
+
+
+def reply_subject(headers: Mapping[str, str] | None) -> str | None:
+    """The inbox that a request names. Any other subject is not used: whoever may publish a
+    request would borrow the worker's rights, such as that to delete a stream."""
+    named = (headers or {}).get(REPLY, "")
+    return named if _INBOX.fullmatch(named) else None
 
 
 def error_document(error: MagicRuneError, run_id: str | None) -> bytes:

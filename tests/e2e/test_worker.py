@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import json
@@ -84,9 +85,10 @@ def test_what_is_no_request_is_put_aside_once_with_a_reply(bench: Bench, bad: by
     bench.until_said("ready")
 
     async def work(client: Any, js: Any) -> tuple[Any, Any]:
-        reply = await client.subscribe("told.me")
+        inbox = client.new_inbox()
+        reply = await client.subscribe(inbox)
         await client.flush()
-        await js.publish("run.req.default", bad, headers={"Magicrune-Reply": "told.me"})
+        await js.publish("run.req.default", bad, headers={"Magicrune-Reply": inbox})
         return await reply.next_msg(20), await js.get_last_msg("RUN_DLQ", "run.dlq.default")
 
     told, aside = bench.talk(work)
@@ -96,6 +98,47 @@ def test_what_is_no_request_is_put_aside_once_with_a_reply(bench: Bench, bad: by
     bench.until(lambda: bench.left() == 0, "terminated")
     time.sleep(LEASE_S)
     assert bench.log().count("refused") == 1
+
+
+@pytest.mark.parametrize(
+    "subject", ["$JS.API.STREAM.DELETE.RUN_RES", "told.me", "_INBOX.a b", "_INBOX.>", "run.res.x"]
+)
+def test_a_reply_never_borrows_the_workers_rights(bench: Bench, subject: str) -> None:
+    bench.worker()
+    bench.until_said("ready")
+
+    async def work(client: Any, js: Any) -> list[str]:
+        heard: list[str] = []
+
+        async def hear(msg: Any) -> None:
+            heard.append(msg.subject)
+
+        for each in ("told.me", "run.res.x", "_INBOX.a"):
+            await client.subscribe(each, cb=hear)
+        await client.flush()
+        await js.publish("run.req.default", b"bad", headers={"Magicrune-Reply": subject})
+        while (await js.consumer_info("RUN", "RUN_WORKER")).num_ack_pending or not (
+            await js.stream_info("RUN_DLQ")
+        ).state.messages:
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
+        await js.stream_info("RUN_RES")  # is still there
+        return heard
+
+    assert bench.talk(work) == []
+    bench.publish(document(1))
+    bench.settled([document(1)])
+
+
+def test_what_is_put_aside_fits_with_its_headers(bench: Bench) -> None:
+    bench.worker()
+    bench.until_said("ready")
+    bad = b"{" * ((1 << 20) - 200)
+    bench.talk(lambda _, js: js.publish("run.req.default", bad))
+    bench.until(lambda: bench.left() == 0, "put aside")
+    aside = bench.talk(lambda _, js: js.get_last_msg("RUN_DLQ", "run.dlq.default"))
+    assert aside.headers["Magicrune-Cut"] == str(len(bad))
+    assert bad.startswith(aside.data)
 
 
 def test_what_was_queued_before_a_duplicate_is_told(bench: Bench, tmp_path: Path) -> None:
