@@ -8,6 +8,7 @@ number of keys (topology.py).
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
