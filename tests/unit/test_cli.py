@@ -595,7 +595,10 @@ def waiting(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     request = tmp_path / "request.json"
     request.write_text('{"cmd": "true"}')
     os.environ["MAGICRUNE_FAKE_OBSERVATION"] = str(pipe)
+    # A shell that starts the tests in the background has them ignore SIGINT.
+    was = signal.signal(signal.SIGINT, signal.default_int_handler)
     child = _spawn(tmp_path, "exec", "-f", str(request), "--backend", "fake")
+    signal.signal(signal.SIGINT, was)
     del os.environ["MAGICRUNE_FAKE_OBSERVATION"]
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and child.poll() is None:
