@@ -17,6 +17,7 @@ from magicrune.spec import plan
 
 if TYPE_CHECKING:
     from magicrune.backends.base import Backend
+    from magicrune.cancellation import Cancellation
     from magicrune.ledger import Ledger
     from magicrune.observation import Observation
     from magicrune.policy import Policy
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _MESSAGE_MAX = 1000
 
 
-def execute(
+def execute(  # noqa: PLR0913 - each is a part of the story
     request: SpellRequest,
     policy: Policy,
     backend: Backend,
@@ -38,12 +39,14 @@ def execute(
     seed: int | None = None,
     timeout_sec: int | None = None,
     passed_over: tuple[str, ...] = (),
+    cancellation: Cancellation | None = None,
 ) -> SpellResult:
     """Runs a request once under a policy and tells what came of it.
 
     `seed` and `timeout_sec` (seconds) stand in for the request's own. A refusal by the
     policy is a result too (red, not executed). `passed_over` tells which backends were
-    preferred to this one. Raises a MagicRuneError where *we* failed;
+    preferred to this one. Raises a MagicRuneError where *we* failed, RunInterrupted where
+    another thread used `cancellation`;
     the ledger has it by then, as it has an interruption (KeyboardInterrupt).
     """
     clock = _Clock()
@@ -54,7 +57,7 @@ def execute(
         return _refuse(violation, known, backend.name, ledger)
     clock.lap("admit_ms")
     with _attempt(ledger, backend.name, known) as attempt:
-        observation = backend.run(spec)
+        observation = backend.run(spec, cancellation)
         clock.lap("sandbox_ms")
         verdict = grade(spec, observation, policy.grading.thresholds)
         red = verdict.colour == "red"

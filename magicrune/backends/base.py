@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from magicrune.cancellation import Cancellation
 from magicrune.observation import Observation
 from magicrune.spec import ContainerSpec
 
@@ -28,9 +29,11 @@ class Backend(Protocol):
     def probe(self) -> Probe:
         """Looks, cheaply and without side effects, whether `run()` can work here."""
 
-    def run(self, spec: ContainerSpec) -> Observation:
+    def run(self, spec: ContainerSpec, cancellation: Cancellation | None = None) -> Observation:
         """Runs the job once and tells what was seen.
 
         Raises BackendUnavailable, BackendFailed, ControlNotHeld or ProgramInvalid for
-        our own failures; everything that the job does is in the observation.
+        our own failures; everything that the job does is in the observation. Raises
+        RunInterrupted where `cancellation` was used before the job had ended: nothing of
+        it is left by then.
         """

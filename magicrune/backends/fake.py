@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from magicrune.backends.base import Probe
+from magicrune.cancellation import Cancellation
 from magicrune.errors import BackendFailed
 from magicrune.observation import (
     Artifact,
@@ -63,8 +64,13 @@ class FakeBackend:
             fix="" if allowed else f"set {ALLOW_VARIABLE}=1 to use it in a test",
         )
 
-    def run(self, spec: ContainerSpec) -> Observation:  # noqa: ARG002 - nothing is run
+    def run(
+        self,
+        spec: ContainerSpec,  # noqa: ARG002 - nothing is run
+        cancellation: Cancellation | None = None,
+    ) -> Observation:
         """The prepared observation. Raises BackendFailed where the script is unusable."""
+        (cancellation or Cancellation()).begin()
         try:
             script = json.loads(self._script.read_bytes()) if self._script else {}
             return _observation(script)

@@ -11,6 +11,7 @@ import pytest
 from magicrune.backends import select
 from magicrune.backends.base import Probe
 from magicrune.backends.fake import FakeBackend
+from magicrune.cancellation import Cancellation
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.observation import Ending, EventKind, Observation
 from magicrune.spec import ContainerSpec, Limits
@@ -111,7 +112,7 @@ class _Lane:
     def probe(self) -> Probe:
         return Probe(self.name, self._usable, "1", "" if self._usable else "is broken", "mend it")
 
-    def run(self, spec: ContainerSpec) -> Observation:
+    def run(self, spec: ContainerSpec, cancellation: Cancellation | None = None) -> Observation:
         raise AssertionError
 
 

@@ -12,6 +12,7 @@ import pytest
 from magicrune import pipeline
 from magicrune.backends.base import Probe
 from magicrune.backends.fake import FakeBackend
+from magicrune.cancellation import Cancellation
 from magicrune.errors import (
     BackendFailed,
     ControlNotHeld,
@@ -20,6 +21,7 @@ from magicrune.errors import (
     PolicyViolation,
     QuarantineFailed,
     RuleFailed,
+    RunInterrupted,
 )
 from magicrune.ledger import Ledger
 from magicrune.observation import Observation
@@ -53,7 +55,9 @@ class Bench:
         file.write_text(json.dumps(script))
         return self.run(FakeBackend(file), **request)
 
-    def run(self, backend: Any, **request: Any) -> SpellResult:
+    def run(
+        self, backend: Any, cancellation: Cancellation | None = None, **request: Any
+    ) -> SpellResult:
         body = json.dumps({"cmd": "true"} | request).encode()
         return execute(
             parse_request(body),
@@ -61,6 +65,7 @@ class Bench:
             backend,
             ledger=self.ledger,
             quarantine=self.quarantine,
+            cancellation=cancellation,
         )
 
     def states(self) -> list[str]:
@@ -85,7 +90,7 @@ class Raising:
     def probe(self) -> Probe:
         return Probe(self.name, True, "1")
 
-    def run(self, spec: ContainerSpec) -> Observation:
+    def run(self, spec: ContainerSpec, cancellation: Cancellation | None = None) -> Observation:
         raise self._failure
 
 
@@ -99,13 +104,22 @@ def test_a_green_run_is_told_and_recorded_alike(bench: Bench) -> None:
     assert {"admit_ms", "sandbox_ms", "grade_ms"} <= set(result.timings)
 
 
+def test_a_cancelled_run_is_told_and_recorded(bench: Bench) -> None:
+    cancellation = Cancellation()
+    cancellation.cancel()
+    with pytest.raises(RunInterrupted):
+        bench.run(FakeBackend(), cancellation=cancellation)
+    (record,) = bench.ledger.runs()
+    assert (record.state, record.error_code) == ("failed", "MR-4105")
+
+
 def test_the_row_is_there_before_the_job_runs(bench: Bench) -> None:
     class Looking(FakeBackend):
         seen: list[str]
 
-        def run(self, spec: ContainerSpec) -> Observation:
+        def run(self, spec: ContainerSpec, cancellation: Cancellation | None = None) -> Observation:
             self.seen = bench.states()
-            return super().run(spec)
+            return super().run(spec, cancellation)
 
     backend = Looking()
     bench.run(backend)

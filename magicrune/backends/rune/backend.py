@@ -18,6 +18,7 @@ from magicrune.backends.rune.owner import own
 from magicrune.backends.rune.seccomp import load
 from magicrune.backends.rune.session import converse
 from magicrune.backends.rune.spent import read_spent
+from magicrune.cancellation import Cancellation
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.observation import ControlReading, Event, EventKind, Observation
 
@@ -40,7 +41,7 @@ class ContainerBackend:
     def probe(self) -> Probe:
         return self._engine.probe()
 
-    def run(self, spec: ContainerSpec) -> Observation:
+    def run(self, spec: ContainerSpec, cancellation: Cancellation | None = None) -> Observation:
         """See base.Backend. Refuses a spec with a network: none is brokered yet."""
         if spec.net:
             raise BackendUnavailable(
@@ -48,9 +49,11 @@ class ContainerBackend:
                 where=", ".join(str(rule) for rule in spec.net),
                 hint="leave allow_net empty",
             )
+        cancellation = cancellation or Cancellation()
         clock = _Clock()
         container, image = self.prepare(spec)
         clock.lap("prepare_ms")
+        cancellation.check()
         readings: list[ControlReading] = []
 
         def approve(container_stage: dict[str, Any], job_stage: dict[str, Any]) -> None:
@@ -67,13 +70,20 @@ class ContainerBackend:
                 )
             )
             require_held(readings)
+            cancellation.begin()
 
-        with _running(self._engine, container, image) as running:
+        with (
+            _told_of_cancelling(cancellation),
+            _running(self._engine, container, image) as running,
+        ):
             channel = Channel(running.connection)
             try:
-                transcript = converse(channel, spec, approve)
+                with cancellation.ending_by(channel.cut):
+                    transcript = converse(channel, spec, approve)
             finally:
                 channel.close()
+            if transcript.report is None:
+                cancellation.check()
             clock.lap("run_ms")
         clock.lap("remove_ms")
         return _observe(self.name, spec, transcript, tuple(readings), image.digest, clock.laps)
@@ -95,6 +105,16 @@ class ContainerBackend:
     def sweep(self) -> tuple[str, ...]:
         """Removes containers whose owner has ended; their names."""
         return self._engine.sweep()
+
+
+@contextmanager
+def _told_of_cancelling(cancellation: Cancellation) -> Iterator[None]:
+    """A sandbox that broke because we cut it off is not a broken one."""
+    try:
+        yield
+    except BackendFailed:
+        cancellation.check()
+        raise
 
 
 @contextmanager

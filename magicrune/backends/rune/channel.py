@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 import time
@@ -44,6 +45,12 @@ class Channel:
                 raise DeadlinePassed
             self._exchange(left)
         return self._frames.popleft() if self._frames else None
+
+    def cut(self) -> None:
+        """As if the other side were gone, for another thread to call: init sees the end of the
+        stream and kills everything, and whoever waits in `next` is woken."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Lets go of init, which kills everything when it sees that."""

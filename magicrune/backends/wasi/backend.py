@@ -19,6 +19,7 @@ from magicrune.backends.wasi.quota import Quota
 from magicrune.backends.wasi.streams import InputStream, OutputBudget, OutputStream
 from magicrune.backends.wasi.vfs import Vfs
 from magicrune.backends.wasi.wasi_abi import WasiError
+from magicrune.cancellation import Cancellation
 from magicrune.errors import BackendFailed, BackendUnavailable, MagicRuneError, ProgramInvalid
 from magicrune.locations import cache_dir, shipped
 from magicrune.observation import Ending, Observation, Usage
@@ -44,7 +45,7 @@ class WasiBackend:
             return Probe(self.name, False, "", "sh.wasm is missing", "reinstall magicrune")
         return Probe(self.name, True, "wasmtime")
 
-    def run(self, spec: ContainerSpec) -> Observation:
+    def run(self, spec: ContainerSpec, cancellation: Cancellation | None = None) -> Observation:
         """See base.Backend. Refuses a spec that this lane cannot hold (network)."""
         if spec.net:
             raise BackendUnavailable(
@@ -52,6 +53,7 @@ class WasiBackend:
                 where=", ".join(str(rule) for rule in spec.net),
                 hint="leave allow_net empty, or choose a container backend",
             )
+        cancellation = cancellation or Cancellation()
         started = time.perf_counter()
         lane = shared_lane(shipped("sh.wasm"), cache_dir())
         proof = lane.proof()
@@ -59,12 +61,15 @@ class WasiBackend:
         job = Job(spec, lane, compile_globs(spec.sensitive))
         main = _furnish(job, lane, program)
         prepared = time.perf_counter()
-        with lane.ticking():
-            job.run(main, _GRACE_S)
-        ended = time.perf_counter()
-        if job.failure is not None:
-            _raise(job.failure)
         try:
+            cancellation.begin()
+            with lane.ticking(), cancellation.ending_by(lambda: job.stop(Ending.INFRA_ERROR)):
+                job.run(main, _GRACE_S)
+            ended = time.perf_counter()
+            if job.failure is not None:
+                _raise(job.failure)
+            if job.over is Ending.INFRA_ERROR:
+                cancellation.check()
             return self._observe(job, proof, program.digest, (started, prepared, ended))
         finally:
             job.vfs.discard()
