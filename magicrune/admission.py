@@ -10,11 +10,12 @@ from magicrune.errors import PolicyViolation
 from magicrune.netrule import Destination, NetRule
 from magicrune.pathrule import compile_names, is_within, parse_tree
 from magicrune.sensitive import SENSITIVE
-from magicrune.spec import Limits
+from magicrune.spec import Limits, NetLimits
+from magicrune.special import covers, is_loopback_rule, is_one_address, reaches
 from magicrune.static_look import network_intents
 
 if TYPE_CHECKING:
-    from magicrune.policy_model import EnvCapability, Policy, PolicyLimits
+    from magicrune.policy_model import EnvCapability, NetCapability, Policy, PolicyLimits
     from magicrune.request import SpellRequest
 
 MIB = 1 << 20
@@ -26,6 +27,8 @@ RESERVED_ENV = (
 )
 """No policy grants these: MagicRune sets them (a run must not depend on the caller's
 machine), or they change what a program is before its first line runs."""
+UNSAFE_LOOPBACK = "unsafe_host_loopback"
+"""The key of `capabilities.net` for the executor's own loopback."""
 _is_reserved = compile_names(RESERVED_ENV)
 
 
@@ -37,6 +40,10 @@ class Grant:
     """Directories, normal, none within another; so is `readonly`."""
     readonly: tuple[str, ...]
     net: tuple[NetRule, ...]
+    net_exact: tuple[NetRule, ...]
+    host_loopback: tuple[NetRule, ...]
+    net_limits: NetLimits
+    resolvers: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
     limits: Limits
     image: str | None
@@ -57,12 +64,16 @@ def admit(request: SpellRequest, policy: Policy, *, timeout_sec: int | None = No
         policy.limits, request.timeout_sec if timeout_sec is None else timeout_sec
     )
     _check_files(request, (*writable, *readonly), limits)
-    net = _grant_net(request.allow_net, policy.capabilities.net.allow)
-    _check_intents(request, net)
+    net = _grant_net(request.allow_net, policy.capabilities.net)
+    _check_intents(request, net.reached)
     return Grant(
         writable=writable,
         readonly=readonly,
-        net=net,
+        net=net.reached,
+        net_exact=net.exact,
+        host_loopback=net.host_loopback,
+        net_limits=_net_limits(policy.limits),
+        resolvers=policy.capabilities.net.resolvers,
         env=_grant_env(request.env, policy.capabilities.env),
         limits=limits,
         image=policy.runtime.image,
@@ -171,19 +182,53 @@ def _check_files(request: SpellRequest, trees: tuple[str, ...], limits: Limits) 
         )
 
 
-def _grant_net(wanted: Iterable[str], allowed: Iterable[str]) -> tuple[NetRule, ...]:
-    rules = [NetRule.parse(entry) for entry in allowed]
-    granted: list[NetRule] = []
+@dataclass(frozen=True, slots=True)
+class _Net:
+    """The network part of a grant."""
+
+    reached: tuple[NetRule, ...]
+    exact: tuple[NetRule, ...]
+    host_loopback: tuple[NetRule, ...]
+
+
+def _grant_net(wanted: Iterable[str], capability: NetCapability) -> _Net:
+    reached: list[NetRule] = []
+    exact: list[NetRule] = []
+    host_loopback: list[NetRule] = []
     for position, entry in enumerate(wanted):
         rule = NetRule.parse(entry)
-        if not any(ceiling.covers(rule) for ceiling in rules):
+        key, ceilings = net_ceilings(rule, capability)
+        if not ceilings:
+            listed = _granted(f"capabilities.net.{key}", getattr(capability, key)[:5])
             raise PolicyViolation(
                 f"{entry} is not granted by the policy",
                 where=f"request.allow_net[{position}]",
-                hint=_granted("capabilities.net.allow", (each.text for each in rules[:5])),
+                hint=f'{listed}; to allow it, add the line - "{entry}" there',
             )
-        granted.append(rule)
-    return tuple(granted)
+        local = key == UNSAFE_LOOPBACK
+        (host_loopback if local else reached).append(rule)
+        entries = (NetRule.parse(getattr(capability, key)[index]) for index in ceilings)
+        if not local and any(is_one_address(each) for each in entries):
+            exact.append(rule)
+    return _Net(tuple(reached), tuple(exact), tuple(host_loopback))
+
+
+def net_ceilings(rule: NetRule, capability: NetCapability) -> tuple[str, tuple[int, ...]]:
+    """The key of `capabilities.net` that could grant `rule`, and which of its entries do."""
+    key = UNSAFE_LOOPBACK if is_loopback_rule(rule) else "allow"
+    entries = enumerate(getattr(capability, key))
+    return key, tuple(n for n, entry in entries if covers(NetRule.parse(entry), rule))
+
+
+def _net_limits(limits: PolicyLimits) -> NetLimits:
+    return NetLimits(
+        connections=limits.net_connections,
+        open_connections=limits.net_open_connections,
+        sent_bytes=limits.net_sent_bytes,
+        received_bytes=limits.net_received_bytes,
+        names=limits.net_names,
+        queries=limits.net_queries,
+    )
 
 
 def _grant_env(env: dict[str, str], names: EnvCapability) -> tuple[tuple[str, str], ...]:
@@ -224,6 +269,4 @@ def _check_intents(request: SpellRequest, net: tuple[NetRule, ...]) -> None:
 
 
 def _is_granted(destination: Destination, net: tuple[NetRule, ...]) -> bool:
-    if destination.port is None:
-        return any(rule.matches_host(destination.host) for rule in net)
-    return any(rule.matches(destination.host, destination.port) for rule in net)
+    return any(reaches(rule, destination.host, destination.port) for rule in net)

@@ -79,13 +79,15 @@ def explain_command(source: str, policy: str | None, backend: str) -> int:
 
     from magicrune.backends.select import choose
     from magicrune.explain import explain
+    from magicrune.pipeline import needs_network
     from magicrune.policy import find_policy, load_policy
     from magicrune.request import parse_request
     from magicrune.strictjson import read_limited
 
     path = find_policy(policy or os.environ.get("MAGICRUNE_POLICY") or None)
     request = parse_request(read_limited(sys.stdin.buffer if source == "-" else source))
-    choice = choose(backend, load_policy(path).runtime.backends)
+    rules = load_policy(path)
+    choice = choose(backend, rules.runtime.backends, network=needs_network(request, rules))
     document = explain(request, path, choice)
     write_stdout(json.dumps(document, indent=2).encode() + b"\n")
     return 0

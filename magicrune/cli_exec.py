@@ -165,6 +165,7 @@ def _answer(wish: _Wish, sink: Sink) -> int:
 
 def _load(wish: _Wish) -> tuple[SpellRequest, Policy, Choice]:
     from magicrune.backends.select import choose
+    from magicrune.pipeline import needs_network
     from magicrune.policy import find_policy, load_policy
     from magicrune.request import parse_request
     from magicrune.strictjson import read_limited
@@ -174,7 +175,8 @@ def _load(wish: _Wish) -> tuple[SpellRequest, Policy, Choice]:
     data = read_limited(sys.stdin.buffer if wish.source == "-" else wish.source)
     request = parse_request(data, strict=wish.strict)
     policy = load_policy(find_policy(wish.policy))
-    choice = choose(wish.backend, policy.runtime.backends, strict=wish.strict)
+    network = needs_network(request, policy)
+    choice = choose(wish.backend, policy.runtime.backends, strict=wish.strict, network=network)
     return request, policy, choice
 
 

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 from magicrune.display import escape
 
 if TYPE_CHECKING:
-    from magicrune.result import SpellResult
+    from magicrune.result_schema import ResultNetwork, SpellResult
 
 _SHOWN_OUTPUT = 64 * 1024
 _SHOWN_LINE = 200
+_SHOWN_PLACES = 5
 
 
 def summary(result: SpellResult) -> str:
     """Verdict, why, timings: a few lines."""
     lines = [_headline(result)]
     lines += [f"  {_line(why)}" for why in _reasons(result)]
+    if result.network is not None:
+        lines.append(f"  network: {_line(_network(result.network))}")
     if result.timings:
         phases = "  ".join(
             f"{name.removesuffix('_ms')} {ms:.1f} ms" for name, ms in result.timings.items()
@@ -59,6 +62,21 @@ def _reasons(result: SpellResult) -> list[str]:
     if result.error is not None:
         found.insert(0, f"{result.error.code}: {result.error.message}")
     return found
+
+
+def _network(network: ResultNetwork) -> str:
+    """The totals, and where the first connections went."""
+    text = (
+        f"{network.connections_total} connections ({network.failed} failed), "
+        f"{network.refused} refused, {network.sent_bytes} bytes sent, "
+        f"{network.received_bytes} received"
+    )
+    places = dict.fromkeys(
+        f"{each.name or each.address} port {each.port}" for each in network.connections
+    )
+    shown = list(places)[:_SHOWN_PLACES]
+    more = [f"{len(places) - len(shown)} more"] if len(places) > len(shown) else []
+    return f"{text}: {', '.join((*shown, *more))}" if shown else text
 
 
 def _line(text: str) -> str:

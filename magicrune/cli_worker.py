@@ -95,7 +95,7 @@ def _executor(
     from magicrune.backends.select import choose
     from magicrune.ledger import Ledger
     from magicrune.locations import state_dir
-    from magicrune.pipeline import execute
+    from magicrune.pipeline import execute, needs_network
     from magicrune.policy import find_policy, load_policy
     from magicrune.quarantine import Quarantine
 
@@ -108,13 +108,16 @@ def _executor(
     quarantine = Quarantine(state / "quarantine")
 
     def run(request: SpellRequest) -> SpellResult:
+        chosen = choice
+        if needs_network(request, policy):
+            chosen = choose(backend, policy.runtime.backends, strict=strict, network=True)
         return execute(
             request,
             policy,
-            choice.backend,
+            chosen.backend,
             ledger=ledger,
             quarantine=quarantine,
-            passed_over=choice.passed_over,
+            passed_over=chosen.passed_over,
         )
 
     return run

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from magicrune.errors import PatternInvalid
 
@@ -193,6 +193,25 @@ def parse_destination(text: str) -> Destination:
             raise PatternInvalid(f"{short(written)} is not a port")
         port = int(written)
     return Destination(str(canonical_host(host)), port)
+
+
+def read_resolver(text: str) -> tuple[Address, int]:
+    """Address and port of a DNS server: ``ADDRESS``, ``IPv4:PORT`` or ``[IPv6]:PORT``.
+
+    Raises PatternInvalid.
+    """
+    host, port = split_port(text)
+    if port is not None and (not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65535):
+        raise PatternInvalid(f"{short(text)} has no port from 1 to 65535")
+    try:
+        address = ip_address(host.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise PatternInvalid(
+            f"{short(text)} is not the address of a DNS server", hint="write ADDRESS or ADDRESS:53"
+        ) from None
+    if address.is_unspecified or address.is_multicast or "%" in host:
+        raise PatternInvalid(f"{short(text)} is no server's address")
+    return address, 53 if port is None else int(port)
 
 
 def short(text: str) -> str:

@@ -92,6 +92,10 @@ class NetRule:
             found = canonical_host(host)
         except PatternInvalid:
             return False
+        return self.matches_canonical(found)
+
+    def matches_canonical(self, found: str | Address) -> bool:
+        """The same for what `canonical_host` gave."""
         if isinstance(found, str):
             return self._matches_name(found)
         return self.network is not None and _reachable(found) and found in self.network

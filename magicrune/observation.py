@@ -10,8 +10,8 @@ from enum import StrEnum
 class Ending(StrEnum):
     """Why the run ended. A limit that was reached is its own ending.
 
-    `TIMEOUT`, `CPU_LIMIT` and `OUTPUT_LIMIT` end the job at once. The others refuse it
-    something (memory, a process, space, a file): the job may cope, so they are the
+    `TIMEOUT`, `CPU_LIMIT`, `OUTPUT_LIMIT` and `NET_LIMIT` end the job at once. The others
+    refuse it something (memory, a process, space, a file): the job may cope, so they are the
     ending only if it then failed; reaching them is always an event of kind `limit`.
     """
 
@@ -24,6 +24,7 @@ class Ending(StrEnum):
     PIDS_LIMIT = "pids_limit"
     DISK_LIMIT = "disk_limit"
     FILE_LIMIT = "file_limit"
+    NET_LIMIT = "net_limit"
     POLICY_DENIED = "policy_denied"
     INFRA_ERROR = "infra_error"
 
@@ -34,10 +35,12 @@ class EventKind(StrEnum):
     EXEC = "exec"  # argv, path, outcome: ok | missing | refused
     OPEN_WRITE = "open_write"  # path
     SENSITIVE = "sensitive"  # path, op: a secret-like path was opened or looked at
-    CONNECT = "connect"  # host/address, port, outcome
+    CONNECT = "connect"  # op, host/address, port, type, outcome: refused | failed, reason, missing
     DENIED = "denied"  # op, target: an act that the sandbox refused as out of bounds
     REMOVE = "remove"  # path, op: unlink | rmdir | rename
-    LIMIT = "limit"  # limit: memory | pids | disk | files | open_files | cpu | wall | output
+    # limit: memory | pids | disk | files | open_files | cpu | wall | output | net_connections |
+    # net_open_connections | net_sent_bytes | net_received_bytes | net_names | net_queries
+    LIMIT = "limit"
     FORK = "fork"  # burst, in_ms: very many processes started at once
     SIGNAL = "signal"  # sig, target
     MISC = "misc"  # op, target: worth knowing, harmless by itself (memfd, link, bind ...)
@@ -80,6 +83,44 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionRecord:
+    """One connection that a rule allowed."""
+
+    name: str | None
+    """What the job asked for; None where it gave an address."""
+    address: str
+    """What was dialled last."""
+    port: int
+    sent_bytes: int
+    """Handed on from the job to the other side; so is `received_bytes` the other way."""
+    received_bytes: int
+    opened_ms: int
+    """Since the start of the job."""
+    duration_ms: int
+    outcome: str
+    """``closed`` by both sides, ``reset`` by one, ``cut`` at the end of the run,
+    ``dropped`` (the job had given up), ``failed`` (nobody answered)."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetUsage:
+    """What a run did by network. Totals count everything, whatever is listed."""
+
+    connections: tuple[ConnectionRecord, ...]
+    """The first 1000."""
+    connections_total: int
+    """All that a rule allowed, with the `failed` ones."""
+    failed: int
+    refused: int
+    """Connections and names that no rule allowed, each attempt."""
+    open_peak: int
+    sent_bytes: int
+    received_bytes: int
+    names: int
+    queries: int
+
+
+@dataclass(frozen=True, slots=True)
 class ControlReading:
     """One control of the spec, read back from the sandbox that was really used."""
 
@@ -117,3 +158,5 @@ class Observation:
     """What the job ran in: SHA-256 of the image, or of the shell module (WASI)."""
     timings: Mapping[str, float] = field(default_factory=dict)
     """Milliseconds by phase (prepare, run, collect ...)."""
+    network: NetUsage | None = None
+    """None: the run had no network."""

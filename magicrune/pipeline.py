@@ -103,6 +103,8 @@ def rehearse(
         "files": [{"path": file.path, "size": len(file.content)} for file in spec.files],
         "mounts": [{"path": mount.path, "writable": mount.writable} for mount in spec.mounts],
         "net": [str(rule) for rule in spec.net],
+        "host_loopback": [str(rule) for rule in spec.host_loopback],
+        "net_limits": asdict(spec.net_limits) if spec.has_network else None,
         "limits": {name: getattr(limits, name) for name in type(limits).__slots__},
     }
 
@@ -114,6 +116,20 @@ def prepare(
     grant = admit(request, policy, timeout_sec=timeout_sec)
     effective = request.seed if seed is None else seed
     return plan(request, grant, run_id=run_id(request, effective), seed=effective)
+
+
+def needs_network(request: SpellRequest, policy: Policy) -> bool:
+    """Whether the request is granted destinations, so that only some sandboxes will do.
+
+    False where the policy refuses it: that refusal is a result, whatever could run it.
+    """
+    if not request.allow_net:
+        return False
+    try:
+        grant = admit(request, policy)
+    except PolicyViolation:
+        return False
+    return bool(grant.net or grant.host_loopback)
 
 
 def exit_code(result: SpellResult) -> int:

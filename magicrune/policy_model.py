@@ -7,6 +7,7 @@ policy is read, not when a job runs.
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Network
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -20,8 +21,10 @@ from pydantic import (
 )
 
 from magicrune.errors import PatternInvalid
+from magicrune.hosts import read_resolver
 from magicrune.netrule import NetRule
 from magicrune.pathrule import compile_globs, compile_names, is_within, parse_tree
+from magicrune.special import SYNTHETIC_4, SYNTHETIC_6, is_loopback_rule
 
 _SYSTEM_TREES = (
     *("/bin", "/boot", "/dev", "/etc", "/proc", "/run", "/sbin", "/sys", "/usr"),
@@ -50,9 +53,37 @@ def _check_tree(value: str) -> str:
     return value
 
 
-def _check_net(value: str) -> str:
+def _read_net(value: str) -> NetRule:
     try:
-        NetRule.parse(value)
+        return NetRule.parse(value)
+    except PatternInvalid as error:
+        raise _plain(error) from None
+
+
+def _check_net(value: str) -> str:
+    rule = _read_net(value)
+    if is_loopback_rule(rule):
+        raise ValueError(
+            f"{value} is loopback: the job's own needs no entry "
+            "(the executor's is unsafe_host_loopback)"
+        )
+    network = rule.network
+    reserved = SYNTHETIC_4 if isinstance(network, IPv4Network) else SYNTHETIC_6
+    if network is not None and network.subnet_of(reserved):  # type: ignore[arg-type]
+        raise ValueError(f"{value} lies in {reserved}, which stands for names inside a sandbox")
+    return value
+
+
+def _check_loopback(value: str) -> str:
+    rule = _read_net(value)
+    if rule.network is None or not is_loopback_rule(rule):
+        raise ValueError(f"{value} is not loopback (write 127.0.0.1:PORT or [::1]:PORT)")
+    return value
+
+
+def _check_resolver(value: str) -> str:
+    try:
+        read_resolver(value)
     except PatternInvalid as error:
         raise _plain(error) from None
     return value
@@ -95,6 +126,12 @@ _Trees = Annotated[
 _Nets = Annotated[
     tuple[Annotated[str, AfterValidator(_check_net)], ...], _Listed, Field(max_length=1000)
 ]
+_Loopbacks = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_loopback)], ...], _Listed, Field(max_length=100)
+]
+_Resolvers = Annotated[
+    tuple[Annotated[str, AfterValidator(_check_resolver)], ...], _Listed, Field(max_length=10)
+]
 _Names = Annotated[
     tuple[Annotated[str, AfterValidator(_check_name_glob)], ...], _Listed, Field(max_length=1000)
 ]
@@ -129,6 +166,12 @@ class NetCapability(_Section):
     default: _Deny = "deny"
     allow: _Nets = Field(
         default=(), description="`HOST`, `*.NAME` or `CIDR`, each with `:PORT[-PORT]`."
+    )
+    unsafe_host_loopback: _Loopbacks = Field(
+        default=(), description="The executor's own loopback: `127.0.0.1:PORT`, `[::1]:PORT`."
+    )
+    resolvers: _Resolvers = Field(
+        default=(), description="DNS servers: `ADDRESS[:PORT]`; none: the executor's own."
     )
 
 
@@ -166,6 +209,22 @@ class PolicyLimits(_Section):
     cpus: int | None = Field(
         default=None, ge=1, le=1024, description="Processors used at one time; null: all."
     )
+    net_connections: int = Field(
+        default=10_000, ge=0, le=1_000_000, description="Connections allowed in one run."
+    )
+    net_open_connections: int = Field(
+        default=256, ge=1, le=16_384, description="Connections at one time; one more is refused."
+    )
+    net_sent_bytes: int = Field(
+        default=1 << 30, ge=0, le=1 << 44, description="Sent by all connections together."
+    )
+    net_received_bytes: int = Field(
+        default=4 << 30, ge=0, le=1 << 44, description="Received by all connections together."
+    )
+    net_names: int = Field(
+        default=256, ge=0, le=65_536, description="Different granted names looked up."
+    )
+    net_queries: int = Field(default=10_000, ge=0, le=1_000_000, description="DNS queries.")
 
 
 BackendName = Literal["wasi", "oci", "podman", "docker"]

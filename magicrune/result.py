@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,7 @@ def build_result(
             "quarantine": str(quarantine) if withheld and quarantine is not None else None,
             "findings": _findings(verdict),
             "usage": _usage(observation.usage),
+            "network": None if observation.network is None else asdict(observation.network),
             "backend": observation.backend,
             "enforcement": _enforcement(observation),
             "image_digest": observation.image_digest,

@@ -74,6 +74,33 @@ class ResultUsage(_Part):
     output_bytes: Count
 
 
+class ResultConnection(_Part):
+    """One connection that a rule allowed; see observation.ConnectionRecord."""
+
+    name: str | None
+    address: str
+    port: Annotated[int, Field(ge=1, le=65535)]
+    sent_bytes: Count
+    received_bytes: Count
+    opened_ms: Count
+    duration_ms: Count
+    outcome: Literal["closed", "reset", "cut", "dropped", "failed"]
+
+
+class ResultNetwork(_Part):
+    """What the job did by network; totals count everything, `connections` lists the first."""
+
+    connections: tuple[ResultConnection, ...]
+    connections_total: Count
+    failed: Count
+    refused: Count
+    open_peak: Count
+    sent_bytes: Count
+    received_bytes: Count
+    names: Count
+    queries: Count
+
+
 class ResultError(_Part):
     """Why nothing was executed."""
 
@@ -107,6 +134,8 @@ class SpellResult(_Part):
     quarantine: str | None
     findings: tuple[ResultFinding, ...]
     usage: ResultUsage | None
+    network: ResultNetwork | None = None
+    """Null: the run had no network."""
     artifacts: tuple[ResultArtifact, ...]
     artifacts_skipped: tuple[SkippedArtifact, ...]
     backend: str

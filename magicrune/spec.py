@@ -54,6 +54,23 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class NetLimits:
+    """Ceilings of what one run does by network. Passing one ends the job, except
+    `open_connections`: one more is refused. Defaults are those of a policy."""
+
+    connections: int = 10_000
+    """Connections that a rule allowed, those that nobody answered included."""
+    open_connections: int = 256
+    sent_bytes: int = 1 << 30
+    """From the job to others, all connections together; so is `received_bytes`."""
+    received_bytes: int = 4 << 30
+    names: int = 256
+    """Different granted names that were asked for."""
+    queries: int = 10_000
+    """DNS queries of the job, whatever they ask."""
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerSpec:
     """The sandbox and the job, complete: no backend adds or guesses anything."""
 
@@ -66,6 +83,16 @@ class ContainerSpec:
     mounts: tuple[Mount, ...]
     limits: Limits
     net: tuple[NetRule, ...] = ()
+    """Where the job may connect to; with `host_loopback` empty, too: no network at all."""
+    net_exact: tuple[NetRule, ...] = ()
+    """Those of `net` that the policy names as one address: only they reach an address of
+    the executor's own machine."""
+    host_loopback: tuple[NetRule, ...] = ()
+    """Addresses of the *executor's* loopback that the job may connect to."""
+    net_limits: NetLimits = NetLimits()
+    resolvers: tuple[str, ...] = ()
+    """DNS servers (``ADDRESS`` or ``ADDRESS:PORT``) that names are asked of; empty: the
+    executor's own."""
     seed: int | None = None
     artifacts_dir: str = "/workspace/out"
     """Regular files under it are returned as artifacts."""
@@ -79,6 +106,11 @@ class ContainerSpec:
     """Name of the outer profile (policies/seccomp)."""
     sensitive: tuple[str, ...] = field(default=())
     """Globs (magicrune.pathrule) of paths whose reading is reported as `sensitive`."""
+
+    @property
+    def has_network(self) -> bool:
+        """Whether connections are brokered at all."""
+        return bool(self.net or self.host_loopback)
 
 
 FIXED_ENV = (
@@ -122,6 +154,10 @@ def plan(request: SpellRequest, grant: Grant, *, run_id: str, seed: int | None) 
         ),
         limits=grant.limits,
         net=grant.net,
+        net_exact=grant.net_exact,
+        host_loopback=grant.host_loopback,
+        net_limits=grant.net_limits,
+        resolvers=grant.resolvers,
         seed=seed,
         image=grant.image,
         image_digest=grant.image_digest,

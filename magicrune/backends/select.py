@@ -19,6 +19,8 @@ AUTO = "auto"
 
 BACKENDS = ("wasi", "oci", "podman", "docker")
 """All that a policy can name (policy_model.BackendName)."""
+_WITHOUT_NETWORK = frozenset({"wasi"})
+"""Sandboxes that cannot broker connections: whoever asks for some must not get them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,13 @@ class Choice:
     passed_over: tuple[str, ...] = ()
 
 
-def choose(name: str, order: Sequence[str], *, strict: bool = False) -> Choice:
+def choose(
+    name: str, order: Sequence[str], *, strict: bool = False, network: bool = False
+) -> Choice:
     """The backend called `name`; for ``auto`` the first usable of `order` (the policy's).
+
+    With `network` only one that has it: a job that was granted destinations is not run where
+    it could reach none.
 
     Raises BackendUnavailable, saying of each candidate why it cannot be used and what
     mends it. With `strict` the first of `order` is used or none. A name outside `order` is
@@ -38,14 +45,15 @@ def choose(name: str, order: Sequence[str], *, strict: bool = False) -> Choice:
     needs no place in `order`, because its own switch guards it.
     """
     if name == AUTO:
-        return _first_usable([each for each in order if each != "fake"][: 1 if strict else None])
+        names = [each for each in order if each != "fake"][: 1 if strict else None]
+        return _first_usable(names, network)
     if name not in order and name != "fake":
         listed = ", ".join(order) or "none"
         raise BackendUnavailable(
             f"backend {name!r} is not one that the policy allows ({listed})",
             hint="runtime.backends of the policy lists them",
         )
-    return _first_usable([name])
+    return _first_usable([name], network)
 
 
 def make(name: str) -> Backend | None:
@@ -54,9 +62,12 @@ def make(name: str) -> Backend | None:
     return None if maker is None else maker()
 
 
-def _first_usable(names: Sequence[str]) -> Choice:
+def _first_usable(names: Sequence[str], network: bool) -> Choice:
     reasons: list[str] = []
     for name in names:
+        if network and name in _WITHOUT_NETWORK:
+            reasons.append(f"{name}: has no network, and the request is granted one (allow_net)")
+            continue
         make = _MAKERS.get(name)
         if make is None:
             reasons.append(f"{name}: no such backend")

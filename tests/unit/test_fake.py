@@ -149,3 +149,22 @@ def test_no_lane_at_all_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     _lanes(monkeypatch, one=False)
     with pytest.raises(BackendUnavailable, match=r"one: is broken.*docker: no such backend"):
         select.choose("auto", ["one", "docker"])
+
+
+def test_who_is_granted_a_network_is_not_run_without() -> None:
+    """The shell lane works everywhere, so only `network` can be why it is passed over."""
+    assert select.choose("auto", ["wasi"]).backend.name == "wasi"
+    with pytest.raises(BackendUnavailable, match="has no network"):
+        select.choose("auto", ["wasi"], network=True)
+    with pytest.raises(BackendUnavailable, match="has no network"):
+        select.choose("wasi", ["wasi", "docker"], network=True)
+
+
+def test_another_backend_is_taken_for_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAGICRUNE_UNSAFE_FAKE", "1")
+    monkeypatch.setitem(select._MAKERS, "docker", FakeBackend.from_environment)
+    choice = select.choose("auto", ["wasi", "docker"], network=True)
+    assert choice.backend.name == "fake"
+    assert choice.passed_over[0].startswith("wasi: has no network")
+    with pytest.raises(BackendUnavailable):
+        select.choose("auto", ["wasi", "docker"], network=True, strict=True)

@@ -370,3 +370,36 @@ def test_without_libyaml_the_answers_are_the_same(monkeypatch):
     assert parse(DEFAULT) == with_libyaml
     assert refused(SMALLEST.replace("pids: 10", "pids: 010")).where == "p.yml:7:9"
     assert "nested deeper" in refused(b"a: " + b"[" * 200_000).message
+
+
+@pytest.mark.parametrize(
+    ("key", "entry", "said"),
+    [
+        ("allow", "127.0.0.1:80", "unsafe_host_loopback"),
+        ("allow", "127.0.0.0/8", "unsafe_host_loopback"),
+        ("allow", "[::1]:80", "unsafe_host_loopback"),
+        ("allow", "::ffff:127.0.0.1", "unsafe_host_loopback"),
+        ("allow", "localhost:80", "unsafe_host_loopback"),
+        ("allow", "198.18.0.1", "stands for names"),
+        ("allow", "198.18.0.0/15:80", "stands for names"),
+        ("allow", "fdff:6d61:6769:63::1", "stands for names"),
+        ("unsafe_host_loopback", "10.0.0.1:80", "not loopback"),
+        ("unsafe_host_loopback", "0.0.0.0/0", "not loopback"),
+        ("unsafe_host_loopback", "localhost:80", "not loopback"),
+        ("resolvers", "dns.example", "not the address"),
+        ("resolvers", "1.1.1.1:0", "no port"),
+        ("resolvers", "1.1.1.1:65536", "no port"),
+        ("resolvers", "0.0.0.0", "no server"),
+        ("resolvers", "fe80::1%eth0", "no server"),
+    ],
+)
+def test_network_entries_that_a_policy_cannot_have(key, entry, said):
+    text = SMALLEST.replace("capabilities: {}", f"capabilities: {{net: {{{key}: ['{entry}']}}}}")
+    assert text != SMALLEST
+    assert said in str(refused(text))
+
+
+def test_wider_entries_are_no_conflict():
+    entries = '["198.0.0.0/8", "fc00::/7", "126.0.0.0/7", "0.0.0.0/0"]'
+    text = SMALLEST.replace("capabilities: {}", f"capabilities: {{net: {{allow: {entries}}}}}")
+    assert len(parse(text).capabilities.net.allow) == 4

@@ -13,10 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from magicrune.cli_report import report
 from magicrune.errors import BackendFailed, PolicyViolation, ResultInvalid
 from magicrune.fault import error_document
 from magicrune.grade import Verdict
-from magicrune.observation import Artifact, ControlReading, Ending, Observation, Usage
+from magicrune.observation import (
+    Artifact,
+    ConnectionRecord,
+    ControlReading,
+    Ending,
+    NetUsage,
+    Observation,
+    Usage,
+)
 from magicrune.result import (
     Provenance,
     SpellResult,
@@ -238,3 +247,36 @@ def test_output_hash_ignores_time_and_order_but_no_output() -> None:
     ]
     hashes = {output_sha256(each) for each in [base, *different]}
     assert len(hashes) == len(different) + 1
+
+
+NETWORK = NetUsage(
+    connections=(
+        ConnectionRecord("a.example", "192.0.2.1", 443, 10, 20, 3, 40, "closed"),
+        ConnectionRecord(None, "192.0.2.2", 80, 0, 0, 5, 1, "failed"),
+    ),
+    connections_total=2,
+    failed=1,
+    refused=3,
+    open_peak=1,
+    sent_bytes=10,
+    received_bytes=20,
+    names=1,
+    queries=4,
+)
+
+
+def test_connections_are_told() -> None:
+    told = json.loads(to_json(build(replace(OBSERVED, network=NETWORK))))["network"]
+    assert told["connections"][0]["name"] == "a.example"
+    assert (told["connections_total"], told["refused"], told["queries"]) == (2, 3, 4)
+    assert json.loads(to_json(build()))["network"] is None
+
+
+def test_a_person_is_told_where_it_went() -> None:
+    text = report(build(replace(OBSERVED, network=NETWORK)))
+    assert "network: 2 connections (1 failed), 3 refused, 10 bytes sent, 20 received" in text
+    assert "a.example port 443, 192.0.2.2 port 80" in text
+    many = tuple(replace(NETWORK.connections[0], port=port) for port in range(1, 9))
+    text = report(build(replace(OBSERVED, network=replace(NETWORK, connections=many))))
+    assert "a.example port 5, 3 more" in text
+    assert "network" not in report(build())

@@ -386,3 +386,63 @@ def test_rule_static_hint_takes_linear_time() -> None:
     hostile = b"base64 -d " * 1500 + b"nc " * 5000 + b"rm - - - " * 1500 + b":(" * 7000
     spec = replace(SPEC, files=tuple(FileInput(f"/tmp/{n}", hostile) for n in range(9)))
     assert sum(hint.points for hint in found("static-hint", seen(), spec)) <= 10
+
+
+GRANTED = replace(SPEC, net=(NetRule.parse("api.example.com:443"), NetRule.parse("0.0.0.0/0")))
+
+
+def refused(**detail: str | int) -> tuple[EventKind, Mapping[str, str | int]]:
+    """A refusal as the broker tells it."""
+    told = {"op": "connect", "type": "stream", "outcome": "refused", "reason": "private (RFC 1918)"}
+    return EventKind.CONNECT, told | detail
+
+
+def test_rule_net_intent_of_a_granted_name_that_led_astray() -> None:
+    act = refused(host="api.example.com", address="10.0.0.5", port=443, missing="10.0.0.5:443")
+    (finding,) = found("net-intent", seen(act), GRANTED)
+    assert finding.points == 40
+    assert 'missing in net.allow: "10.0.0.5:443"' in finding.evidence
+    assert "private" in finding.evidence
+    failed = refused(host="api.example.com", address="1.1.1.1", port=443, outcome="failed")
+    assert found("net-intent", seen(failed), GRANTED) == []
+
+
+def test_rule_net_intent_counts_a_name_and_its_client_once() -> None:
+    name = refused(op="resolve", host="evil.example", type="A", missing="evil.example")
+    assert points("net-intent", seen(name), GRANTED) == 40
+    assert points("net-intent", seen(name, curl("https://evil.example/x")), GRANTED) == 40
+    other = refused(op="resolve", host="worse.example", type="A", missing="worse.example")
+    assert points("net-intent", seen(name, other), GRANTED) == 50
+
+
+def test_rule_net_intent_knows_special_ranges() -> None:
+    assert points("net-intent", seen(connect("8.8.8.8", 80)), GRANTED) == 0
+    assert points("net-intent", seen(connect("169.254.169.254", 80)), GRANTED) == 40
+    local = replace(SPEC, host_loopback=(NetRule.parse("127.0.0.1:80"),))
+    assert points("net-intent", seen(connect("127.0.0.1", 80)), local) == 0
+
+
+def test_rule_net_intent_leaves_the_ordering_of_addresses_alone() -> None:
+    for address in ("198.18.0.1", "fdff:6d61:6769:63::1"):
+        wish = {"address": address, "port": 443, "outcome": "refused", "op": "connect"}
+        assert points("net-intent", seen((EventKind.CONNECT, wish | {"type": "dgram"}))) == 0
+        assert points("net-intent", seen((EventKind.CONNECT, wish | {"type": "stream"}))) == 40
+    plain = {"address": "9.9.9.9", "port": 53, "outcome": "refused", "type": "dgram"}
+    assert points("net-intent", seen((EventKind.CONNECT, plain))) == 40
+
+
+@pytest.mark.parametrize(
+    "limit", ["connections", "sent_bytes", "received_bytes", "names", "queries"]
+)
+def test_rule_limit_hit_of_the_network(limit: str) -> None:
+    event = (EventKind.LIMIT, {"limit": f"net_{limit}"})
+    (finding,) = found("limit-hit", seen(event, ending=Ending.NET_LIMIT))
+    assert finding.points == 25
+    assert str(getattr(SPEC.net_limits, limit)) in finding.evidence
+
+
+def test_rule_limit_hit_of_open_connections_is_small() -> None:
+    event = (EventKind.LIMIT, {"limit": "net_open_connections"})
+    assert points("limit-hit", seen(event)) == 10
+    assert points("limit-hit", seen(event, ending=Ending.NET_LIMIT)) == 35
+    assert points("limit-hit", seen(ending=Ending.NET_LIMIT)) == 25
