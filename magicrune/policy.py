@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from magicrune.errors import PolicyInvalid
 from magicrune.locations import shipped
 from magicrune.policy_model import Policy, Thresholds
-from magicrune.policy_text import MAX_BYTES, Positions, read_yaml
+from magicrune.policy_recall import recall, remember
+from magicrune.policy_text import MAX_BYTES, Positions, Yaml, read_yaml
 from magicrune.shape import Misfit, explain
 
 __all__ = ["DEFAULT_POLICY", "Policy", "Thresholds", "find_policy", "load_policy", "parse_policy"]
@@ -54,23 +55,34 @@ def load_policy(path: Path) -> Policy:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise PolicyInvalid(f"cannot be read: {reason}", where=str(path)) from None
     stem = path.name.removesuffix(".yaml").removesuffix(".yml").removesuffix(".policy")
-    return parse_policy(data, policy_id=stem, source=str(path))
+    digest = hashlib.sha256(data).hexdigest()
+    known = recall(digest)
+    if known is not None:
+        return _build(known, data, policy_id=stem, source=str(path))
+    policy = parse_policy(data, policy_id=stem, source=str(path))
+    remember(digest, read_yaml(data, source=str(path))[0])
+    return policy
 
 
 def parse_policy(data: bytes, *, policy_id: str, source: str) -> Policy:
     """The policy that `data` (YAML) holds. Raises PolicyInvalid."""
+    return _build(read_yaml(data, source=source)[0], data, policy_id=policy_id, source=source)
+
+
+def _build(value: Yaml, data: bytes, *, policy_id: str, source: str) -> Policy:
+    """What `data` says, `value`, as a policy."""
     if not _POLICY_ID.fullmatch(policy_id):
         raise PolicyInvalid(
             f"{policy_id[:64]!r} cannot be a policy's name",
             where=source,
             hint="name the file NAME.policy.yml: letters, digits, . _ -",
         )
-    value, positions = read_yaml(data, source=source)
     if not isinstance(value, dict):
         raise PolicyInvalid("must be a mapping", where=source, hint="begin with: version: 1")
     try:
         policy = Policy.model_validate(value)
     except ValidationError as error:
+        positions = read_yaml(data, source=source)[1]
         raise _invalid(explain(error, Policy), positions, source) from None
     return policy.named(policy_id, hashlib.sha256(data).hexdigest())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Network
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -139,7 +139,12 @@ _Deny = Annotated[Literal["deny"], BeforeValidator(_check_default)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Deferred: only Policy's validator is ever used, and each one costs start-up time.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
+
+
+_ALL_DEFAULTS: Any = Field(default={}, validate_default=True)
+"""A section that may be left out. Not an instance: that would build its validator."""
 
 
 class FsCapability(_Section):
@@ -185,9 +190,9 @@ class EnvCapability(_Section):
 class Capabilities(_Section):
     """What a job may be granted. Everything left out is granted to nobody."""
 
-    fs: FsCapability = FsCapability()
-    net: NetCapability = NetCapability()
-    env: EnvCapability = EnvCapability()
+    fs: FsCapability = _ALL_DEFAULTS
+    net: NetCapability = _ALL_DEFAULTS
+    env: EnvCapability = _ALL_DEFAULTS
 
 
 class PolicyLimits(_Section):
@@ -305,7 +310,7 @@ def _bounds(name: str, text: str, pattern: str, example: str) -> tuple[int, ...]
 class Grading(_Section):
     """How a risk score becomes a verdict."""
 
-    thresholds: Thresholds = Thresholds()
+    thresholds: Thresholds = _ALL_DEFAULTS
 
 
 class Policy(_Section):
@@ -316,8 +321,8 @@ class Policy(_Section):
     )
     capabilities: Capabilities
     limits: PolicyLimits
-    runtime: Runtime = Runtime()
-    grading: Grading = Grading()
+    runtime: Runtime = _ALL_DEFAULTS
+    grading: Grading = _ALL_DEFAULTS
     sensitive: Annotated[
         tuple[Annotated[str, AfterValidator(_check_glob)], ...], _Listed, Field(max_length=1000)
     ] = Field(

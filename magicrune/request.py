@@ -104,7 +104,8 @@ def _check_base64(value: str) -> str:
 class FileEntry(BaseModel):
     """A file that the job finds in its sandbox."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Deferred: it is only ever validated as part of a SpellRequest.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     path: Annotated[str, AfterValidator(_check_path)] = Field(
         description="Absolute and normal: no `..`, `.`, `//` or control characters."

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -170,6 +168,8 @@ def _leb(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _compile_apart(content: bytes, timeout_s: float) -> tuple[bytes, int]:
+    import subprocess  # here: only new modules need it
+
     command = [sys.executable, "-I", "-m", "magicrune.backends.wasi.compile_module"]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and module
@@ -193,6 +193,8 @@ def _compile_apart(content: bytes, timeout_s: float) -> tuple[bytes, int]:
 
 def _write(path: Path, content: bytes | bytearray) -> None:
     """Appears whole or not at all, so that two processes may fill one cache."""
+    import tempfile  # here: only new modules need it
+
     fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
         with os.fdopen(fd, "wb") as file:
