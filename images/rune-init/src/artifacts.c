@@ -184,6 +184,16 @@ static int open_top(char *path)
     return fd;
 }
 
+// Why the directory could not be opened. All are dead: what is there stays.
+static const char *why_closed(const char *path, int error)
+{
+    struct stat found;
+    if (error != ELOOP && error != ENOTDIR)
+        return "unreadable";
+    bool other = lstat(path, &found) == 0 && !S_ISLNK(found.st_mode) && !S_ISDIR(found.st_mode);
+    return other ? "not_directory" : "symlink";
+}
+
 void artifacts_send(struct channel *channel, const struct job *job, struct artifacts *artifacts)
 {
     static struct walk walk;
@@ -198,5 +208,5 @@ void artifacts_send(struct channel *channel, const struct job *job, struct artif
     if (fd >= 0)
         walk_directory(&walk, fd, 0);
     else if (errno != ENOENT)
-        skip(&walk, errno == ELOOP || errno == ENOTDIR ? "symlink" : "unreadable");
+        skip(&walk, why_closed(walk.path, errno));
 }

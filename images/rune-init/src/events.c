@@ -1,5 +1,7 @@
 #include "events.h"
 
+#include "hash.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,46 +10,6 @@ const char *const event_names[EVENT_KINDS] = {
     "exec", "open_write", "sensitive", "connect", "denied", "remove", "fork", "signal", "misc"};
 // Enough of each kind to show a pattern, little enough to travel in a result.
 static const unsigned caps[EVENT_KINDS] = {300, 300, 100, 200, 200, 100, 20, 50, 100};
-
-static uint64_t turn(uint64_t value, int bits)
-{
-    return value << bits | value >> (64 - bits);
-}
-
-static void sip_round(uint64_t v[4])
-{
-    v[0] += v[1];
-    v[1] = turn(v[1], 13) ^ v[0];
-    v[0] = turn(v[0], 32);
-    v[2] += v[3];
-    v[3] = turn(v[3], 16) ^ v[2];
-    v[0] += v[3];
-    v[3] = turn(v[3], 21) ^ v[0];
-    v[2] += v[1];
-    v[1] = turn(v[1], 17) ^ v[2];
-    v[2] = turn(v[2], 32);
-}
-
-// SipHash-1-3: keyed, because what it tells apart is the job's own text.
-static uint64_t hash(const uint64_t key[2], enum event_kind kind, const char *text, size_t length)
-{
-    uint64_t v[4] = {key[0] ^ UINT64_C(0x736f6d6570736575), key[1] ^ UINT64_C(0x646f72616e646f6d),
-                     key[0] ^ UINT64_C(0x6c7967656e657261), key[1] ^ UINT64_C(0x7465646279746573)};
-    for (size_t at = 0; at <= length; at += 8) {
-        size_t part = length - at < 8 ? length - at : 8;
-        uint64_t word = 0;
-        memcpy(&word, text + at, part);
-        if (part < 8)
-            word |= ((uint64_t)length << 4 | (uint64_t)kind) << 56;
-        v[3] ^= word;
-        sip_round(v);
-        v[0] ^= word;
-    }
-    v[2] ^= 0xff + (uint64_t)kind;
-    for (int i = 0; i < 3; i++)
-        sip_round(v);
-    return (v[0] ^ v[1] ^ v[2] ^ v[3]) | 1; // 0 is the empty slot
-}
 
 // True where it was there already; else it is entered if `enter`.
 static bool is_known(struct events *events, uint64_t value, bool enter)
@@ -84,7 +46,7 @@ void event_end(struct events *events, struct event *event, uint64_t ms, int pid)
 {
     enum event_kind kind = event->kind;
     events->count[kind]++;
-    uint64_t value = hash(events->key, kind, event->detail, event->json.length);
+    uint64_t value = hash_keyed(events->key, (unsigned)kind, event->detail, event->json.length);
     bool room = events->kept[kind] < caps[kind];
     if (is_known(events, value, room))
         return;

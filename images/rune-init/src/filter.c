@@ -256,8 +256,8 @@ static void add_evidence(struct filter *filter, uint32_t notify)
 {
     static const int calls[] = {
         SYS_execve, SYS_execveat, SYS_openat, SYS_openat2, SYS_unlinkat, SYS_renameat2, SYS_linkat,
-        SYS_symlinkat, SYS_mkdirat, SYS_fchmodat, SYS_fchownat, SYS_truncate, SYS_memfd_create,
-        SYS_seccomp, SYS_renameat,
+        SYS_symlinkat, SYS_mkdirat, SYS_fchmodat, SYS_fchmodat2, SYS_fchownat,
+        SYS_truncate, SYS_memfd_create, SYS_seccomp, SYS_renameat,
 #ifdef __x86_64__
         SYS_open, SYS_creat, SYS_unlink, SYS_rmdir, SYS_rename, SYS_link, SYS_symlink, SYS_mkdir,
         SYS_chmod, SYS_chown, SYS_lchown,

@@ -3,7 +3,12 @@
 #include <linux/filter.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452 // newer than some headers
+#endif
 
 enum { FILTER_MAX = 1024 };
 

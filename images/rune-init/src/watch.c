@@ -56,6 +56,7 @@ static struct answer dispatch_file(struct watch *watch, const struct act *act)
     case SYS_symlinkat:
     case SYS_mkdirat:
     case SYS_fchmodat:
+    case SYS_fchmodat2:
     case SYS_fchownat:
     case SYS_truncate:
         return watch_change(watch, act);

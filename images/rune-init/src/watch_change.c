@@ -1,4 +1,5 @@
 // Changes of names: unlink, rename, link, mkdir, chmod ...
+#include "filter.h"
 #include "watch.h"
 
 #include <fcntl.h>
@@ -23,6 +24,7 @@ static const struct change changes[] = {
     {SYS_linkat, "link", 2, 3, 0, 1, EVENT_MISC, false},
     {SYS_symlinkat, "symlink", 1, 2, 0, 0, EVENT_MISC, false},
     {SYS_mkdirat, "mkdir", 0, 1, 0, 0, EVENT_KINDS, false},
+    {SYS_fchmodat2, "chmod", 0, 1, 0, 0, EVENT_KINDS, true},
     {SYS_fchmodat, "chmod", 0, 1, 0, 0, EVENT_KINDS, true},
     {SYS_fchownat, "chown", 0, 1, 0, 0, EVENT_KINDS, true},
     {SYS_truncate, "truncate", HERE, 0, 0, 0, EVENT_OPEN_WRITE, true},

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,13 +109,15 @@ static void tell_unix(struct watch *watch, const struct act *act, const char *op
         return;
     bool abstract = name->sun_path[0] == 0;
     size_t length = abstract ? room - 1 : strnlen(name->sun_path, room);
-    snprintf(place.asked, sizeof place.asked, "%s%.*s", abstract ? "@" : "", (int)length,
+    char text[sizeof address->raw + 1];
+    snprintf(text, sizeof text, "%s%.*s", abstract ? "@" : "", (int)length,
              name->sun_path + abstract);
-    snprintf(place.resolved, sizeof place.resolved, "%.*s", PATH_BYTES - 1, place.asked);
-    bool sensitive = place_is_sensitive(watch, &place);
+    if (!abstract)
+        place_resolve(watch, act, AT_FDCWD, text, true, &place);
+    bool sensitive = !abstract && place_is_sensitive(watch, &place);
     event_begin(&event, sensitive ? EVENT_SENSITIVE : EVENT_MISC);
     json_text(&event.json, "op", op);
-    event_text(&event, sensitive ? "path" : "target", place.asked);
+    event_text(&event, sensitive ? "path" : "target", sensitive ? place.resolved : text);
     watch_event_end(watch, act, &event);
 }
 
@@ -178,12 +181,16 @@ struct answer watch_socket(struct watch *watch, const struct act *act)
     int domain = (int)act->args[0], protocol = (int)act->args[2];
     int type = (int)act->args[1] & 0xf;
     bool inet = domain == AF_INET || domain == AF_INET6;
+    // Other protocols (SCTP, UDP-Lite, MPTCP ...) are code of the kernel that no job needs, and
+    // asking for one loads it. Programs in Go try MPTCP first, and mean nothing by it.
     // NETLINK_ROUTE: how programs list interfaces. Changing any needs a capability.
-    bool fine = (inet && (type == SOCK_STREAM || type == SOCK_DGRAM)) ||
+    bool fine = (inet && type == SOCK_STREAM && (protocol == 0 || protocol == IPPROTO_TCP)) ||
+                (inet && type == SOCK_DGRAM && (protocol == 0 || protocol == IPPROTO_UDP)) ||
                 (domain == AF_NETLINK && protocol == 0);
     if (domain == AF_NETLINK && fine)
         return GO_ON;
-    event_begin(&event, fine ? EVENT_MISC : EVENT_DENIED);
+    bool usual = fine || (inet && type == SOCK_STREAM && protocol == IPPROTO_MPTCP);
+    event_begin(&event, usual ? EVENT_MISC : EVENT_DENIED);
     json_text(&event.json, "op", "socket");
     char text[64];
     snprintf(text, sizeof text, "family %d type %d protocol %d", domain, type, protocol);
@@ -191,5 +198,6 @@ struct answer watch_socket(struct watch *watch, const struct act *act)
     watch_event_end(watch, act, &event);
     if (fine)
         return GO_ON;
-    return REFUSE(inet ? EPERM : EAFNOSUPPORT);
+    bool known = type == SOCK_STREAM || type == SOCK_DGRAM;
+    return REFUSE(!inet ? EAFNOSUPPORT : known ? EPROTONOSUPPORT : EPERM);
 }

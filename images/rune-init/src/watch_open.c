@@ -1,3 +1,4 @@
+#include "hash.h"
 #include "watch.h"
 
 #include <fcntl.h>
@@ -24,11 +25,8 @@ static void tell(struct watch *watch, const struct act *act, enum event_kind kin
 // passes no place the job could change is the same place tomorrow.
 static uint64_t *slot(struct watch *watch, const char *path, uint64_t *value)
 {
-    uint64_t hash = UINT64_C(1469598103934665603) ^ watch->events.key[0];
-    for (const char *at = path; *at; at++)
-        hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211);
-    *value = hash | 1;
-    return &watch->known_paths[hash >> 54];
+    *value = hash_keyed(watch->events.key, EVENT_KINDS, path, strlen(path));
+    return &watch->known_paths[*value >> 54];
 }
 
 static bool is_steady(const struct place *place)

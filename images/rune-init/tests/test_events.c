@@ -3,6 +3,7 @@
 
 #include "../src/events.h"
 #include "../src/frame.h"
+#include "../src/hash.h"
 
 static struct events events;
 static struct event event;
@@ -111,8 +112,21 @@ static void test_longest(void)
     CHECK((int)EVENT_LINE_MAX <= (int)FRAME_OUT_MAX && events.lines[events.length - 1] == '\n');
 }
 
+// What one knows of two texts' hashes under one key says nothing about them under another, or
+// the job could find texts that look the same. (Of FNV with a secret start it says all.)
+static void test_hash(void)
+{
+    const uint64_t key[2] = {7, 9}, other[2] = {7 + 256, 9}, third[2] = {7, 9 + 256};
+    const char *text = "/usr/bin/env", *twin = "/tmp/abcdefg";
+    uint64_t apart = hash_keyed(key, 0, text, 12) - hash_keyed(key, 0, twin, 12);
+    CHECK(apart != hash_keyed(other, 0, text, 12) - hash_keyed(other, 0, twin, 12));
+    CHECK(apart != hash_keyed(third, 0, text, 12) - hash_keyed(third, 0, twin, 12));
+    CHECK(hash_keyed(key, 0, text, 12) != hash_keyed(key, 1, text, 12));
+}
+
 void test_events(void)
 {
+    test_hash();
     test_equal();
     test_caps();
     test_all_kinds();
