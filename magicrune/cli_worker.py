@@ -24,6 +24,7 @@ from magicrune.errors import (
 from magicrune.worker.settings import WorkerSettings, table
 
 if TYPE_CHECKING:
+    from magicrune.cancellation import Cancellation
     from magicrune.request import SpellRequest
     from magicrune.result import SpellResult
     from magicrune.worker.answers import Answer
@@ -78,7 +79,7 @@ def consume_command(
 
 async def _work(
     settings: WorkerSettings,
-    execute: Callable[[SpellRequest], SpellResult],
+    execute: Callable[[SpellRequest, Cancellation], SpellResult],
     concurrency: int,
     health: str | None,
     migrate: bool,
@@ -91,7 +92,7 @@ async def _work(
 
 def _executor(
     opened: ExitStack, policy_name: str | None, backend: str, strict: bool
-) -> Callable[[SpellRequest], SpellResult]:
+) -> Callable[[SpellRequest, Cancellation], SpellResult]:
     from magicrune.backends.select import choose
     from magicrune.ledger import Ledger
     from magicrune.locations import state_dir
@@ -107,7 +108,7 @@ def _executor(
     ledger = opened.enter_context(Ledger(state / "ledger.sqlite3"))
     quarantine = Quarantine(state / "quarantine")
 
-    def run(request: SpellRequest) -> SpellResult:
+    def run(request: SpellRequest, cancellation: Cancellation) -> SpellResult:
         chosen = choice
         if needs_network(request, policy):
             chosen = choose(backend, policy.runtime.backends, strict=strict, network=True)
@@ -118,6 +119,7 @@ def _executor(
             ledger=ledger,
             quarantine=quarantine,
             passed_over=chosen.passed_over,
+            cancellation=cancellation,
         )
 
     return run
@@ -221,8 +223,8 @@ def _print_answer(answer: Answer) -> int:
     from magicrune.grade import EXIT_CODES
     from magicrune.result import SpellResult
 
-    if answer.kind != "result":
-        write_stdout(answer.document)
+    if answer.kind == "error":
+        write_stdout(_as_error(answer.document))
         return MagicRuneError.exit_code
     try:
         result = SpellResult.model_validate_json(answer.document)
@@ -232,6 +234,17 @@ def _print_answer(answer: Answer) -> int:
         ) from None
     write_stdout(answer.document)
     return EXIT_CODES[result.verdict] if result.executed else 3
+
+
+def _as_error(document: bytes) -> bytes:
+    """An error document, spelled by us: who may write to run.res could put anything there."""
+    try:
+        told = json.loads(document)
+        if not isinstance(told["error"]["code"], str):
+            raise TypeError
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise ResultInvalid("the stored answer is no error document", where="run.res") from None
+    return json.dumps(told).encode() + b"\n"
 
 
 def _settings(url: str | None = None, subject: str | None = None) -> WorkerSettings:

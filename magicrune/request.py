@@ -187,6 +187,11 @@ class SpellRequest(BaseModel):
         le=MAX_SEED,
         description="Seen by the job as MAGICRUNE_SEED; part of run_id.",
     )
+    repeatable: bool = Field(
+        default=False,
+        description="A second run is no harm although the first may have used the network: a "
+        "worker runs it again where another died over it.",
+    )
 
 
 def parse_request(data: bytes, *, strict: bool = False) -> SpellRequest:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
@@ -52,6 +53,8 @@ class Claim:
     """Executions that were begun, with this one."""
     networked: bool
     """Whether the job may have acted on others, so that a second run is no first one."""
+    repeatable: bool = False
+    """Whether the request says that a second run is no harm."""
     failure: str = ""
     """Why the last worker that gave it back could not run it."""
     kind: str = ""
@@ -60,10 +63,15 @@ class Claim:
     revision: int = 0
 
 
+_HEAD = (
+    *("state", "token", "worker", "run_id", "attempt", "networked", "repeatable"),
+    *("failure", "kind"),
+)
+
+
 def encode(claim: Claim) -> bytes:
     """One line of JSON, then the document."""
-    names = ("state", "token", "worker", "run_id", "attempt", "networked", "failure", "kind")
-    head = {name: getattr(claim, name) for name in names}
+    head = {name: getattr(claim, name) for name in _HEAD}
     return json.dumps(head).encode() + b"\n" + claim.document
 
 
@@ -80,18 +88,21 @@ def decode(data: bytes, revision: int) -> Claim:
         or not all(isinstance(each, str) for each in texts)
         or type(claim.attempt) is not int
         or type(claim.networked) is not bool
+        or type(claim.repeatable) is not bool
     ):
         raise ClaimDamaged("is no claim: a value has the wrong type", revision)
     return claim
 
 
 class Claims:
-    """The bucket. Methods raise what the client raises where the server does not answer."""
+    """The bucket, for one worker. Methods raise what the client raises where the server does
+    not answer."""
 
-    def __init__(self, js: JetStreamContext, bucket: str, timeout: float) -> None:
+    def __init__(self, js: JetStreamContext, bucket: str, timeout: float, worker: str) -> None:
         self._js = js
         self._bucket = bucket
         self._timeout = timeout
+        self._worker = worker
 
     async def read(self, key: str) -> Claim | None:
         """The claim of the request `key`; None where it is not known."""
@@ -108,44 +119,54 @@ class Claims:
     async def write(self, key: str, claim: Claim) -> Claim:
         """Puts `claim` in the place of the one with its revision (0: of none).
 
-        Raises ClaimLost where that is not what is there.
+        Raises ClaimLost where another one's is there. A write of our own whose confirmation
+        came late, or a claim that fell out of the bucket meanwhile, is no loss.
         """
         from nats.errors import TimeoutError as NoAnswer
         from nats.js.errors import APIError
 
-        headers = {LAST_SEQUENCE: str(claim.revision)}
-        data = encode(claim)
-        try:
-            ack = await self._js.publish(
-                self._subject(key), data, timeout=self._timeout, headers=headers
-            )
-        except APIError as error:
-            if error.err_code != WRONG_LAST_SEQUENCE:
-                raise
-            return await self._confirm(key, data)
-        except (TimeoutError, NoAnswer):
-            # The write may have been made and only its answer lost.
-            return await self._confirm(key, data)
-        return replace(claim, revision=ack.seq)
+        data, revision = encode(claim), claim.revision
+        while True:
+            headers = {LAST_SEQUENCE: str(revision)}
+            try:
+                ack = await self._js.publish(
+                    self._subject(key), data, timeout=self._timeout, headers=headers
+                )
+                return replace(claim, revision=ack.seq)
+            except APIError as error:
+                if error.err_code != WRONG_LAST_SEQUENCE:
+                    raise
+                found = await self.read(key)
+            except (TimeoutError, NoAnswer):
+                found = await self.read(key)
+                if (found.revision if found else 0) == revision:
+                    raise  # nobody has it: the write was lost, or is on its way yet
+            if found is not None and encode(found) == data:
+                return found
+            revision = self._revision_to_follow(key, claim, found)
 
-    async def insist(self, key: str, claim: Claim) -> Claim:
+    def _revision_to_follow(self, key: str, claim: Claim, found: Claim | None) -> int:
+        """Where what is there is nobody else's. Raises ClaimLost."""
+        if found is None and claim.revision:
+            return 0  # fell out of the bucket; whoever else makes it anew is told by the server
+        ours = claim.worker == self._worker
+        if found is not None and ours and found.state == "running" and found.token == claim.token:
+            return found.revision
+        raise ClaimLost(key)
+
+    async def insist(self, key: str, claim: Claim, complain: Callable[[str], None]) -> Claim:
         """As `write`, until the server has answered: what was run must not be lost for its
-        silence."""
+        silence. `complain` is told of each try that failed."""
         from nats.errors import Error
 
         pause = 0.1
         while True:
             try:
                 return await self.write(key, claim)
-            except (Error, OSError, TimeoutError):
+            except (Error, OSError, TimeoutError) as error:
+                complain(f"{type(error).__name__}: {error}"[:300])
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)
-
-    async def _confirm(self, key: str, data: bytes) -> Claim:
-        found = await self.read(key)
-        if found is None or encode(found) != data:
-            raise ClaimLost(key)
-        return found
 
     def _subject(self, key: str) -> str:
         return f"$KV.{self._bucket}.{key}"

@@ -29,8 +29,9 @@ async def connect(
     Raises QueueUnavailable, and CliUsage for credentials that make no sense.
     """
     try:
-        import nats
         from nats.errors import Error
+
+        from magicrune.worker.client import HardenedClient
     except ImportError as error:
         hint = "sh scripts/install.sh, or pip install 'magicrune[worker]'"
         raise QueueUnavailable("the NATS client is not installed", hint=hint) from error
@@ -58,7 +59,8 @@ async def connect(
         **_tls(settings),
     }
     try:
-        client = await nats.connect(**options)
+        client = HardenedClient()
+        await client.connect(**options)
     except (Error, OSError, ValueError) as error:
         raise QueueUnavailable(
             f"no NATS server answers: {error or type(error).__name__}",

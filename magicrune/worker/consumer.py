@@ -15,7 +15,7 @@ from magicrune.errors import OutputFailed, QueueUnavailable
 from magicrune.worker.answers import Answers
 from magicrune.worker.claim import Claims
 from magicrune.worker.connection import connect
-from magicrune.worker.delivery import Desk, serve
+from magicrune.worker.delivery import Desk, hand_back, serve
 from magicrune.worker.health import serve_health
 from magicrune.worker.logs import Log
 from magicrune.worker.metrics import Metrics
@@ -27,16 +27,17 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
 
+    from magicrune.cancellation import Cancellation
     from magicrune.request import SpellRequest
     from magicrune.result import SpellResult
     from magicrune.worker.settings import WorkerSettings
 
 FETCH_S = 1.0
 """Of one wait for a request; then the wait begins again. So long may SIGTERM wait for it."""
-_SETTLE_S = 5.0
-"""After the grace period: for claims and requests to be handed back."""
+_SETTLE_S = 15.0
+"""After the grace period: for sandboxes to end, then for claims and requests to be handed back."""
 
-Execute = Callable[["SpellRequest"], "SpellResult"]
+Execute = Callable[["SpellRequest", "Cancellation"], "SpellResult"]
 
 
 class Worker:
@@ -103,13 +104,13 @@ class Worker:
     ) -> None:
         loop = asyncio.get_running_loop()
 
-        async def run(request: SpellRequest) -> SpellResult:
-            return await loop.run_in_executor(pool, self._execute, request)
+        async def run(request: SpellRequest, cancellation: Cancellation) -> SpellResult:
+            return await loop.run_in_executor(pool, self._execute, request, cancellation)
 
         settings = self._settings
         desk = Desk(
             js=js,
-            claims=Claims(js, settings.bucket, settings.publish_timeout),
+            claims=Claims(js, settings.bucket, settings.publish_timeout, self._name),
             answers=Answers(js, settings),
             settings=settings,
             worker=self._name,
@@ -132,12 +133,12 @@ class Worker:
         ended, late = await asyncio.wait(slots, timeout=settings.grace)
         if late:
             self._stopping.set()
-            await asyncio.wait(late, timeout=_SETTLE_S)
-            # Threads cannot be ended: their jobs end with this process.
-            self._tracer.close()
-            self.metrics.write()
+            ended, stuck = await asyncio.wait(slots, timeout=_SETTLE_S)
             self._log("stopped", handed_back=len(late))
-            os._exit(0)
+            if stuck:  # an engine does not answer: its job ends with this process
+                self._tracer.close()
+                self.metrics.write()
+                os._exit(0)
         for slot in ended:
             slot.result()
 
@@ -148,7 +149,7 @@ class Worker:
             if msg is None:
                 continue
             if self._draining.is_set():
-                await msg.nak()
+                await hand_back(msg, 0)
             else:
                 await serve(desk, msg)
 

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from magicrune.cancellation import Cancellation
 from magicrune.errors import (
     MagicRuneError,
     OutcomeUnknown,
     RequestInvalid,
     ResultInvalid,
+    RunInterrupted,
     TooManyAttempts,
     Unexpected,
 )
@@ -41,8 +43,9 @@ if TYPE_CHECKING:
     from magicrune.worker.answers import Answers
     from magicrune.worker.settings import WorkerSettings
 
-Run = Callable[[SpellRequest], Awaitable["SpellResult"]]
+Run = Callable[[SpellRequest, Cancellation], Awaitable["SpellResult"]]
 Note = Callable[..., None]
+_TEST_STEP_MS = 10
 _PULSES = 3
 """Heartbeats in the time after which we count as dead."""
 
@@ -87,12 +90,12 @@ async def _guarded(desk: Desk, msg: Msg, work: Awaitable[None]) -> None:
         await work
     except (TimeoutError, Error, OSError) as error:
         desk.note("postponed", level="warning", reason=f"{type(error).__name__}: {error}"[:300])
-        await _hand_back(msg, RETRY_S)
+        await hand_back(msg, RETRY_S)
     except Exception as error:  # noqa: BLE001
         defect = Unexpected(f"{type(error).__name__}: {error}"[:500])
         desk.note("defect", level="error", reason=str(defect))
         if msg.metadata.num_delivered < desk.settings.max_deliver:
-            await _hand_back(msg, RETRY_S)
+            await hand_back(msg, RETRY_S)
         else:
             await _guarded(desk, msg, _set_aside(desk, msg, defect))
 
@@ -105,6 +108,7 @@ async def _set_aside(desk: Desk, msg: Msg, error: MagicRuneError) -> None:
 async def _serve(desk: Desk, msg: Msg, request: SpellRequest) -> None:
     key, name = request_sha256(request), run_id(request)
     silent: bool | None = None
+    watched = 0
     while True:
         try:
             claim = await desk.claims.read(key)
@@ -114,20 +118,22 @@ async def _serve(desk: Desk, msg: Msg, request: SpellRequest) -> None:
             desk.note("dead", run_id=name, reason=str(error), level="error")
             await _give_up(desk, msg, key, step, blank, error)
             return
+        if silent and claim is not None and claim.revision != watched:
+            silent = False  # it moved after all
         most = desk.settings.max_deliver
         case = Case(claim=claim, here=key in desk.running, silent=silent, attempts_max=most)
         step = settle(case)
         desk.note(step.action.value, run_id=name, reason=step.reason)
         try:
             if step.action is Action.WATCH and claim is not None:
-                silent = await _watch(desk, msg, key, claim)
+                silent, watched = await _watch(desk, msg, key, claim), claim.revision
                 continue
             if step.action is Action.RUN:
                 await _run(desk, msg, request, key, claim)
             elif step.action is Action.TELL and claim is not None:
                 await _tell(desk, msg, claim)
             elif step.action is Action.LATER:
-                await _hand_back(msg, step.delay)
+                await hand_back(msg, step.delay)
             else:
                 await _give_up(desk, msg, key, step, claim or _fresh(desk, request, None), None)
         except ClaimLost:
@@ -157,16 +163,18 @@ def _fresh(desk: Desk, request: SpellRequest, claim: Claim | None) -> Claim:
         run_id=run_id(request),
         attempt=claim.attempt + 1 if claim else 1,
         networked=bool(request.allow_net),
+        repeatable=request.repeatable,
         revision=claim.revision if claim else 0,
     )
 
 
 async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, found: Claim | None) -> None:
-    claim = await desk.claims.write(key, _fresh(desk, request, found))
+    claim = await _insist(desk, key, _fresh(desk, request, found))
     desk.running.add(key)
     keeper = Keeper(desk.claims, key, claim, msg, desk.settings.ack_wait / _PULSES)
+    cancellation = Cancellation()
     try:
-        ended, result, error = await _until_ended(desk, request, keeper)
+        ended, result, error = await _until_ended(desk, request, keeper, cancellation)
         claim = await keeper.stop()
         if keeper.lost:
             ended = End.LOST
@@ -176,7 +184,8 @@ async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, found: Cla
                 document = fit(result, desk.max_payload - HEADROOM)
             except ResultInvalid as misfit:
                 ended, error = End.ERROR, misfit
-        step = settle(Case(claim=claim, end=ended, error=error))
+        case = Case(claim=claim, end=ended, begun=cancellation.begun, error=error)
+        step = settle(case)
         desk.note(step.action.value, run_id=claim.run_id, reason=step.reason)
         if step.action is Action.COMMIT and result is not None:
             await _finish(desk, msg, key, claim, "result", document)
@@ -184,8 +193,8 @@ async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, found: Cla
         elif step.action is Action.RELEASE:
             failure = f"{error.code}: {error}"[:500] if error else ""
             released = replace(claim, state="released", failure=failure)
-            await desk.claims.insist(key, released)
-            await _hand_back(msg, step.delay)
+            await _insist(desk, key, released)
+            await hand_back(msg, step.delay)
         elif step.action is not Action.ABANDON:
             await _give_up(desk, msg, key, step, claim, error)
     except ClaimLost:
@@ -195,18 +204,31 @@ async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, found: Cla
         desk.running.discard(key)
 
 
+async def _insist(desk: Desk, key: str, claim: Claim) -> Claim:
+    def complain(reason: str) -> None:
+        desk.note("not written", run_id=claim.run_id, reason=reason, level="warning")
+
+    return await desk.claims.insist(key, claim, complain)
+
+
 async def _until_ended(
-    desk: Desk, request: SpellRequest, keeper: Keeper
+    desk: Desk, request: SpellRequest, keeper: Keeper, cancellation: Cancellation
 ) -> tuple[End, SpellResult | None, MagicRuneError | None]:
-    """The run, or the first thing that makes it worthless."""
-    run = asyncio.ensure_future(_run_late(desk, request))
+    """The run, or the first thing that makes it worthless: it is ended then, and nobody is
+    told before its sandbox is gone."""
+    run = asyncio.ensure_future(_run_late(desk, request, cancellation))
     stop = asyncio.ensure_future(desk.stopping.wait())
     lost = asyncio.ensure_future(keeper.wait_lost())
+    worthless = End.DRAINED
     try:
         await asyncio.wait({run, stop, lost}, return_when=asyncio.FIRST_COMPLETED)
         if not run.done():
-            return (End.LOST if keeper.lost else End.DRAINED), None, None
+            worthless = End.LOST if keeper.lost else End.DRAINED
+            cancellation.cancel()
+            await asyncio.wait({run})
         return End.RESULT, run.result(), None
+    except RunInterrupted:
+        return worthless, None, None
     except MagicRuneError as error:
         return End.ERROR, None, error
     except Exception as error:  # noqa: BLE001  a defect of ours: told as one, not retried
@@ -216,18 +238,19 @@ async def _until_ended(
             task.cancel()
 
 
-async def _run_late(desk: Desk, request: SpellRequest) -> SpellResult:
+async def _run_late(desk: Desk, request: SpellRequest, cancellation: Cancellation) -> SpellResult:
     low, high = desk.settings.test_delay_jitter
     wait_ms = desk.settings.test_delay_ms + random.randint(low, high)  # noqa: S311
-    if wait_ms:
-        await asyncio.sleep(wait_ms / 1000)
-    return await desk.run(request)
+    for _ in range(wait_ms // _TEST_STEP_MS):
+        cancellation.check()
+        await asyncio.sleep(_TEST_STEP_MS / 1000)
+    return await desk.run(request, cancellation)
 
 
 async def _finish(desk: Desk, msg: Msg, key: str, claim: Claim, kind: str, document: bytes) -> None:
     """Commit, tell, ack. Raises ClaimLost where the claim is no longer ours."""
     committed = replace(claim, state="committed", kind=kind, document=document)
-    committed = await desk.claims.insist(key, committed)
+    committed = await _insist(desk, key, committed)
     await _tell(desk, msg, committed)
 
 
@@ -244,9 +267,11 @@ async def _tell(desk: Desk, msg: Msg, claim: Claim) -> None:
 async def _give_up(
     desk: Desk, msg: Msg, key: str, step: Settlement, claim: Claim, error: MagicRuneError | None
 ) -> None:
-    if error is None:
-        kind = OutcomeUnknown if step.action is Action.UNKNOWN else TooManyAttempts
-        error = kind(step.reason, where=claim.run_id)
+    if step.action is Action.UNKNOWN:
+        cause = f"; {error.code}: {error}"[:500] if error else ""
+        error = OutcomeUnknown(step.reason + cause, where=claim.run_id)
+    elif error is None:
+        error = TooManyAttempts(step.reason, where=claim.run_id)
     document = error_document(error, claim.run_id)
     await _bury(desk, msg, error, claim.run_id)
     await _finish(desk, msg, key, claim, "error", document)
@@ -265,7 +290,7 @@ async def _bury(desk: Desk, msg: Msg, error: MagicRuneError, name: str | None) -
     sequence = msg.metadata.sequence.stream
     headers = {
         MSG_ID: f"dlq.{desk.settings.stream}.{sequence}",
-        REASON: f"{error.code}: {error}"[:1000],
+        REASON: f"{error.code}: {error}".encode()[:1000].decode(errors="ignore"),
         "Magicrune-Run-Id": name or "",
     }
     room = desk.max_payload - HEADROOM
@@ -279,7 +304,7 @@ async def _bury(desk: Desk, msg: Msg, error: MagicRuneError, name: str | None) -
     )
 
 
-async def _hand_back(msg: Msg, delay: float) -> None:
+async def hand_back(msg: Msg, delay: float) -> None:
     """A nak; where even that fails, the ack wait does the same."""
     from nats.errors import Error
 

@@ -14,6 +14,7 @@ RETRY_S = 2.0
 """Before a request is tried again that we could not run."""
 BUSY_S = 5.0
 """Before a request is looked at again that another worker runs."""
+_REACHES = "the job could reach the network"
 
 
 class Action(Enum):
@@ -55,6 +56,8 @@ class Case:
     silent: bool | None = None
     """Its holder was watched for a lease: True, it did nothing; None: not watched."""
     end: End | None = None
+    begun: bool = True
+    """Whether our own run may have let the job go."""
     error: MagicRuneError | None = None
     attempts_max: int = 1
 
@@ -84,8 +87,12 @@ def _before(case: Case) -> Settlement:
     if claim.attempt >= case.attempts_max:
         last = f"; the last failure was {claim.failure}" if claim.failure else ""
         return Settlement(Action.DEAD, f"started {claim.attempt} times without an answer{last}")
-    died = claim.state == "running"
-    why = "died; without a network nothing got out" if died else "gave it back"
+    if claim.state != "running":
+        why = "gave it back"
+    elif claim.networked:
+        why = "died; the request says that it may be repeated"
+    else:
+        why = "died; without a network nothing got out"
     return Settlement(Action.RUN, f"its worker {why}")
 
 
@@ -95,8 +102,8 @@ def _while_held(case: Case, claim: Claim) -> Settlement | None:
         return Settlement(Action.WATCH, "another worker holds it")
     if not case.silent:
         return Settlement(Action.LATER, "another worker runs it", BUSY_S)
-    if claim.networked:
-        return Settlement(Action.UNKNOWN, "its worker died while the job could reach the network")
+    if claim.networked and not claim.repeatable:
+        return Settlement(Action.UNKNOWN, f"its worker died while {_REACHES}")
     return None
 
 
@@ -105,12 +112,19 @@ def _after(case: Case) -> Settlement:
         return Settlement(Action.COMMIT, "it has an answer")
     if case.end is End.LOST:
         return Settlement(Action.ABANDON, "another worker took it over meanwhile")
+    return _after_failure(case)
+
+
+def _after_failure(case: Case) -> Settlement:
+    """Ours, or the end of our worker."""
+    claim = case.claim
+    acted = case.begun and (claim is None or (claim.networked and not claim.repeatable))
     if case.end is End.DRAINED:
-        if case.claim is not None and case.claim.networked:
-            return Settlement(
-                Action.UNKNOWN, "the worker was stopped while the job could reach the network"
-            )
+        if acted:
+            return Settlement(Action.UNKNOWN, f"the worker was stopped while {_REACHES}")
         return Settlement(Action.RELEASE, "the worker stops")
     if case.error is not None and case.error.retryable:
+        if acted:
+            return Settlement(Action.UNKNOWN, f"we failed after the job was let go, and {_REACHES}")
         return Settlement(Action.RELEASE, "we failed, and trying again may help", RETRY_S)
     return Settlement(Action.DEAD, "we cannot run it")

@@ -25,6 +25,15 @@ _STREAM_KEYS = (
     "max_msgs_per_subject",
     "duplicate_window",
     "storage",
+    "max_msg_size",
+    "discard_new_per_subject",
+    "no_ack",
+    "sealed",
+    "mirror",
+    "sources",
+    "republish",
+    "subject_transform",
+    "allow_msg_ttl",
 )
 _CONSUMER_KEYS = (
     "ack_policy",
@@ -32,7 +41,15 @@ _CONSUMER_KEYS = (
     "max_deliver",
     "max_ack_pending",
     "filter_subject",
+    "filter_subjects",
     "backoff",
+    "deliver_policy",
+    "deliver_subject",
+    "headers_only",
+    "replay_policy",
+    "rate_limit_bps",
+    "inactive_threshold",
+    "mem_storage",
 )
 
 
@@ -79,6 +96,7 @@ def _streams(settings: WorkerSettings) -> list[StreamConfig]:
         "name": f"KV_{settings.bucket}",
         "subjects": [f"$KV.{settings.bucket}.>"],
         "max_msgs": settings.dedupe_max,
+        "max_bytes": settings.result_bytes,  # a committed claim holds its answer
         "max_msgs_per_subject": 1,
         "allow_rollup_hdrs": True,
         "deny_delete": True,
@@ -93,7 +111,7 @@ async def _settle_stream(js: JetStreamContext, wanted: StreamConfig, migrate: bo
     try:
         found = (await js.stream_info(name)).config
     except NotFoundError:
-        await js.add_stream(wanted)
+        await _add_stream(js, wanted)
         return
     differences = _differences(wanted, found, _STREAM_KEYS)
     if not differences:
@@ -104,6 +122,21 @@ async def _settle_stream(js: JetStreamContext, wanted: StreamConfig, migrate: bo
         await js.update_stream(wanted)
     except APIError as error:
         raise _mismatch(f"stream {name}", differences, refused=str(error.description)) from error
+
+
+async def _add_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
+    from nats.js.errors import APIError
+
+    try:
+        await js.add_stream(wanted)
+    except APIError as error:
+        if error.err_code is None:
+            raise
+        raise QueueMismatch(
+            f"cannot be made: {error.description}",
+            where=f"stream {wanted.name} ({', '.join(wanted.subjects or ())})",
+            hint="one set of streams an account: the same NATS_STREAM everywhere, and room",
+        ) from error
 
 
 async def _settle_consumer(js: JetStreamContext, settings: WorkerSettings, migrate: bool) -> None:
@@ -157,7 +190,7 @@ def _mismatch(what: str, differences: list[str], refused: str = "") -> QueueMism
         "; ".join(differences)
         + (f"; the server refuses to change it: {refused}" if refused else ""),
         where=what,
-        hint="delete it, or use other names (NATS_STREAM, NATS_DURABLE)"
+        hint="delete it, or use another account of the server"
         if refused
-        else "--migrate changes it, or use other names (NATS_STREAM, NATS_DURABLE)",
+        else "--migrate changes it",
     )

@@ -125,6 +125,7 @@ def direct(lane: str, requests: list[bytes], width: int, place: Path) -> tuple[f
 def run_direct(lane: str, width: int) -> None:
     from contextlib import ExitStack
 
+    from magicrune.cancellation import Cancellation
     from magicrune.cli_worker import _executor
     from magicrune.request import parse_request
 
@@ -132,11 +133,11 @@ def run_direct(lane: str, width: int) -> None:
         policy = "container" if lane == "oci" else None
         execute = _executor(opened, policy, lane, False)
         requests = [parse_request(line) for line in sys.stdin.buffer.read().splitlines()]
-        execute(parse_request(document(-1)))
+        execute(parse_request(document(-1)), Cancellation())
 
         def timed(request: Any) -> float:
             began = time.perf_counter()
-            execute(request)
+            execute(request, Cancellation())
             return time.perf_counter() - began
 
         began = time.perf_counter()

@@ -8,6 +8,7 @@ import gzip
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -130,12 +131,81 @@ def test_a_reply_never_borrows_the_workers_rights(bench: Bench, subject: str) ->
     bench.settled([document(1)])
 
 
+HOSTILE = [
+    b"NATS/1.0\r\nStatus: 408\r\n\r\n",
+    b"NATS/1.0\r\nStatus: 503\r\n\r\n",
+    b"NATS/1.0 404 No Messages\r\n\r\n",
+    b"NATS/1.0 \xff\xff\xff \xff\r\n\r\n",
+    b"NATS/1.0 100 \xff\r\nA: \xfe\r\n\r\n",
+    b"NATS/1.0\r\n\xff\xfe: \xff\r\n no colon\r\n\r\n",
+    b"NATS/1.0\r\n" + b"A: b\r\n" * 5000 + b"\r\n",
+    b"NATS/1.0\r\nMagicrune-Reply: _INBOX.\xc3\xa9\r\nNats-TTL: 1\r\nNats-Rollup: all\r\n\r\n",
+]
+
+
+def publish_by_hand(
+    bench: Bench, headers: bytes, data: bytes, subject: bytes = b"run.req.default"
+) -> None:
+    """As no client would."""
+    with socket.create_connection(("127.0.0.1", bench.server.port), 5) as wire:
+        wire.sendall(b'CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\n')
+        size = f"{len(headers)} {len(headers) + len(data)}".encode()
+        wire.sendall(b"HPUB " + subject + b" " + size + b"\r\n" + headers + data + b"\r\nPING\r\n")
+        said = b""
+        while b"PONG" not in said:
+            said += wire.recv(4096)
+
+
+@pytest.mark.parametrize("headers", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_headers_neither_deafen_nor_hide(bench: Bench, headers: bytes) -> None:
+    """The server may refuse them; a worker must not fall."""
+    bench.worker(options=("--concurrency", "1"))
+    bench.until_said("ready")
+    data = document(1)
+    publish_by_hand(bench, headers, data)
+    bench.publish(document(2))
+    bench.until(lambda: bench.left() == 0, "all taken", 15)
+    names = {name for name, _ in bench.answers()}
+    refused = bench.talk(lambda _, js: js.stream_info("RUN")).state.last_seq == 1
+    assert names == {name_of(each) for each in ([document(2)] if refused else [data, document(2)])}
+
+
+def test_with_the_client_as_it_comes_they_hide(bench: Bench) -> None:
+    bench.worker("--without", "headers", options=("--concurrency", "1"))
+    bench.until_said("ready")
+    publish_by_hand(bench, HOSTILE[0], document(1))
+    bench.publish(document(2))
+    bench.until(lambda: name_of(document(2)) in dict(bench.answers()), "answered")
+    time.sleep(2 * ACK_WAIT_S)
+    assert bench.left() > 0
+    assert name_of(document(1)) not in dict(bench.answers())
+
+
+def test_who_waits_is_not_deafened(bench: Bench) -> None:
+    words = [sys.executable, "-m", "magicrune", "publish", "samples/ok.json", "--wait", "30"]
+    waiting = subprocess.Popen(
+        words, env=bench.settings(bench.place / "p"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    time.sleep(2)
+    name = name_of(Path("samples/ok.json").read_bytes()).encode()
+    unstored = b"NATS/1.0 \xff\xff\xff\r\nNats-Expected-Stream: NONE\r\n\r\n"
+    publish_by_hand(bench, unstored, b"", b"run.res." + name)
+    bench.worker()
+    said, _ = waiting.communicate(timeout=60)
+    assert json.loads(said)["stdout"] == "hello\n"
+
+
 def test_what_is_put_aside_fits_with_its_headers(bench: Bench) -> None:
     bench.worker()
     bench.until_said("ready")
     bad = b"{" * ((1 << 20) - 200)
+    wide = json.dumps({"cmd": "x", "\U0001f480" * 1000: 1}, ensure_ascii=False).encode()
+    wide = wide.replace(b": 1}", b": 1" + b" " * ((1 << 20) - 100 - len(wide)) + b"}")
+    bench.talk(lambda _, js: js.publish("run.req.default", wide))
+    bench.until(lambda: bench.left() == 0, "put aside")
     bench.talk(lambda _, js: js.publish("run.req.default", bad))
     bench.until(lambda: bench.left() == 0, "put aside")
+    assert "postponed" not in bench.log()
     aside = bench.talk(lambda _, js: js.get_last_msg("RUN_DLQ", "run.dlq.default"))
     assert aside.headers["Magicrune-Cut"] == str(len(bad))
     assert bad.startswith(aside.data)
@@ -441,11 +511,13 @@ def test_each_worker_dies_of_it(bench: Bench) -> None:
     assert bench.executions() == {}
 
 
-def test_a_networked_job_whose_worker_died_is_not_run_again(bench: Bench) -> None:
+@pytest.mark.parametrize("repeatable", [False, True])
+def test_a_networked_job_whose_worker_died(bench: Bench, repeatable: bool) -> None:
+    """It is not run again, unless the request says that it may be."""
     bench.worker()
     bench.until_said("ready")
-    data = document(1)
-    claim = Claim("running", "t", "w", name_of(data), 1, networked=True)
+    data = document(1, repeatable=repeatable)
+    claim = Claim("running", "t", "w", name_of(data), 1, networked=True, repeatable=repeatable)
 
     async def plant(_: Any, js: Any) -> None:
         key = request_sha256(parse_request(data))
@@ -455,8 +527,12 @@ def test_a_networked_job_whose_worker_died_is_not_run_again(bench: Bench) -> Non
     bench.publish(data)
     bench.settled([data])
     ((_, answer),) = bench.answers()
-    assert answer["error"]["code"] == "MR-4604"
-    assert bench.executions() == {}
+    if repeatable:
+        assert answer["verdict"] == "green"
+        assert bench.executions() == {name_of(data): 1}
+    else:
+        assert answer["error"]["code"] == "MR-4604"
+        assert bench.executions() == {}
 
 
 @pytest.mark.parametrize("forged", [b"", b"garbage", b'{"state": 5}', b"\x00" * 5000])
@@ -580,6 +656,69 @@ def test_a_partitioned_worker(bench: Bench) -> None:
     bench.until_said("abandon", 0)
     bench.settled([document(1)])
     proxy.close()
+
+
+LONG = document(1, cmd="sleep 40", timeout_sec=50)
+
+
+def take_over(bench: Bench, data: bytes) -> None:
+    """As another worker would that holds us for dead."""
+
+    async def work(_: Any, js: Any) -> None:
+        key = request_sha256(parse_request(data))
+        taken = Claim("running", "t", "w", name_of(data), 2, networked=False)
+        await js.publish(f"$KV.RUN_CLAIMS.{key}", encode(taken))
+
+    bench.talk(work)
+
+
+@pytest.mark.parametrize("lane", ["wasi", "oci", "docker"])
+def test_a_job_whose_claim_is_lost_ends(
+    bench: Bench, lane: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = bench.cache
+    if lane != "wasi":
+        container_backend(lane, monkeypatch)
+        cache = images_under(bench.place)
+    policy = bench.place / "long.policy.yml"
+    base = Path(f"policies/{'default' if lane == 'wasi' else 'container'}.policy.yml").read_text()
+    policy.write_text(base)
+    options = ("--concurrency", "1", "--backend", lane, "--policy", str(policy))
+    bench.worker(options=options, XDG_CACHE_HOME=str(cache))
+    bench.publish(LONG)
+    bench.until(bench.executions, "it runs")
+    time.sleep(1)
+    take_over(bench, LONG)
+    bench.until_said("abandon", 0, 15)
+    bench.publish(document(2))
+    bench.until(lambda: name_of(document(2)) in dict(bench.answers()), "the slot is free", 15)
+    assert not list((bench.homes[0] / "magicrune").glob("oci/magicrune-*"))
+    assert not list((bench.homes[0] / "magicrune").glob("sockets/run-*"))
+    with contextlib.closing(sqlite3.connect(bench.homes[0] / "magicrune/ledger.sqlite3")) as rows:
+        query = "SELECT state, error_code FROM runs WHERE run_id = ?"
+        assert rows.execute(query, (name_of(LONG),)).fetchall() == [("failed", "MR-4105")]
+
+
+def test_without_cancelling_the_slot_is_held(bench: Bench) -> None:
+    bench.worker("--without", "cancel", options=("--concurrency", "1"))
+    bench.publish(LONG)
+    bench.until(bench.executions, "it runs")
+    take_over(bench, LONG)
+    bench.publish(document(2))
+    time.sleep(6)
+    assert bench.answers() == []
+
+
+def test_sigterm_ends_a_job_and_hands_it_back(bench: Bench) -> None:
+    bench.worker(MAGICRUNE_GRACE_SEC="1")
+    bench.publish(LONG)
+    bench.until(bench.executions, "it runs")
+    bench.signal(0, signal.SIGTERM)
+    assert bench.workers[0].wait(15) == 0
+    assert "release" in bench.log()
+    assert bench.left() == 1
+    with contextlib.closing(sqlite3.connect(bench.homes[0] / "magicrune/ledger.sqlite3")) as rows:
+        assert rows.execute("SELECT state FROM runs").fetchall() == [("failed",)]
 
 
 # -- stopping --------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ FULL = {
     "allow_net": ["*.example.com:443"],
     "allow_fs": ["/tmp/**"],
     "seed": 7,
+    "repeatable": True,
 }
 
 
@@ -202,7 +203,7 @@ def test_canonical_bytes_are_what_the_docs_say():
         canonical_bytes(parse(cmd="é", seed=3))
         == (
             '{"allow_fs":[],"allow_net":[],"cmd":"é","env":{},"files":[],"policy_id":"default",'
-            '"seed":3,"stdin":"","timeout_sec":null}'
+            '"repeatable":false,"seed":3,"stdin":"","timeout_sec":null}'
         ).encode()
     )
 

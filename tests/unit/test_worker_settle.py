@@ -11,8 +11,14 @@ from magicrune.worker.claim import Claim, ClaimDamaged, decode, encode
 from magicrune.worker.settle import Action, Case, End, settle
 
 
-def claim(state: str = "running", attempt: int = 1, networked: bool = False) -> Claim:
-    return Claim(state, "t", "w", "r_1", attempt, networked)  # type: ignore[arg-type]
+def claim(
+    state: str = "running", attempt: int = 1, networked: bool = False, repeatable: bool = False
+) -> Claim:
+    return Claim(state, "t", "w", "r_1", attempt, networked, repeatable)  # type: ignore[arg-type]
+
+
+NET, AGAIN = claim(networked=True), claim(networked=True, repeatable=True)
+BROKE = BackendFailed("x")
 
 
 BEFORE = [
@@ -29,6 +35,10 @@ BEFORE = [
     (Case(claim=claim(), silent=True, attempts_max=2), Action.RUN),
     (Case(claim=claim(attempt=2), silent=True, attempts_max=2), Action.DEAD),
     (Case(claim=claim(networked=True), silent=True, attempts_max=2), Action.UNKNOWN),
+    (Case(claim=AGAIN), Action.WATCH),
+    (Case(claim=AGAIN, silent=False), Action.LATER),
+    (Case(claim=AGAIN, silent=True, attempts_max=2), Action.RUN),
+    (Case(claim=claim(attempt=2, networked=True, repeatable=True), silent=True), Action.DEAD),
     (Case(claim=claim("released"), attempts_max=2), Action.RUN),
     (Case(claim=claim("released", attempt=2), attempts_max=2), Action.DEAD),
 ]
@@ -36,8 +46,16 @@ AFTER = [
     (Case(claim=claim(), end=End.RESULT), Action.COMMIT),
     (Case(claim=claim(), end=End.LOST), Action.ABANDON),
     (Case(claim=claim(), end=End.DRAINED), Action.RELEASE),
-    (Case(claim=claim(networked=True), end=End.DRAINED), Action.UNKNOWN),
-    (Case(claim=claim(), end=End.ERROR, error=BackendFailed("x")), Action.RELEASE),
+    (Case(claim=NET, end=End.DRAINED), Action.UNKNOWN),
+    (Case(claim=NET, end=End.DRAINED, begun=False), Action.RELEASE),
+    (Case(claim=AGAIN, end=End.DRAINED), Action.RELEASE),
+    (Case(claim=claim(), end=End.ERROR, error=BROKE), Action.RELEASE),
+    (Case(claim=NET, end=End.ERROR, error=BROKE), Action.UNKNOWN),
+    (Case(claim=NET, end=End.ERROR, error=BROKE, begun=False), Action.RELEASE),
+    (Case(claim=AGAIN, end=End.ERROR, error=BROKE), Action.RELEASE),
+    (Case(claim=NET, end=End.ERROR, error=ControlNotHeld("x")), Action.DEAD),
+    (Case(claim=NET, end=End.RESULT), Action.COMMIT),
+    (Case(claim=NET, end=End.LOST), Action.ABANDON),
     (Case(claim=claim(), end=End.ERROR, error=ControlNotHeld("x")), Action.DEAD),
     (Case(claim=claim(), end=End.ERROR), Action.DEAD),
 ]
@@ -48,6 +66,13 @@ def test_each_case(case: Case, action: Action) -> None:
     step = settle(case)
     assert step.action is action
     assert step.reason
+
+
+def test_nothing_that_may_have_acted_is_given_back() -> None:
+    """A run of ours that was let go with a network is never released: that means run again."""
+    for end, error in itertools.product(End, (None, BROKE, ControlNotHeld("x"))):
+        case = Case(claim=NET, end=end, error=error, begun=True)
+        assert settle(case).action is not Action.RELEASE
 
 
 def test_nothing_that_may_have_acted_is_ever_run_again() -> None:
@@ -62,7 +87,11 @@ def test_nothing_that_may_have_acted_is_ever_run_again() -> None:
 
 
 def test_a_claim_survives_its_spelling() -> None:
-    whole = Claim("committed", "t", "w", "r_1", 2, True, "f", "result", b'{"a":\n1}\n', revision=7)
+    whole = Claim(
+        *("committed", "t", "w", "r_1", 2, True, True, "f", "result"),
+        document=b'{"a":\n1}\n',
+        revision=7,
+    )
     assert decode(encode(whole), 7) == whole
 
 
