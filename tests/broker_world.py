@@ -192,8 +192,11 @@ def server(handle: Callable[[socket.socket], None], host: str = "127.0.0.1") -> 
         while True:
             try:
                 connection, _ = listener.accept()
-            except OSError:
-                return
+            except OSError as error:
+                if error.errno != errno.EMFILE:
+                    return
+                time.sleep(0.01)
+                continue
             thread = threading.Thread(target=serve, args=(connection,), daemon=True)
             threads.append(thread)
             thread.start()

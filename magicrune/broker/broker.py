@@ -13,6 +13,7 @@ from typing import Any
 
 from magicrune.broker.account import Account, NetObservation
 from magicrune.broker.desk import Desk
+from magicrune.broker.dial import EXHAUSTED
 from magicrune.broker.gate import Gate
 from magicrune.broker.judge import Judge
 from magicrune.broker.names import Names
@@ -166,7 +167,7 @@ class Broker:
         """Of the loop: what a callback raised. That a TCP client could not be accepted for
         want of descriptors is none of it: the loop tries again."""
         error = context.get("exception")
-        if not isinstance(error, OSError):
+        if "socket" not in context or getattr(error, "errno", None) not in EXHAUSTED:
             self._fail(error or RuntimeError(str(context.get("message"))))
 
     def _fail(self, error: BaseException | None) -> None:

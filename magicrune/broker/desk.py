@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
 import socket
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
-from magicrune.broker.dial import dial
+from magicrune.broker.dial import EXHAUSTED, dial
+from magicrune.broker.line import Line
 from magicrune.broker.relay import Buffer, Flow
 from magicrune.broker.resolver import LookupFailed, NoSuchName, Resolver
 from magicrune.broker.wire import (
-    MAX_PACKET,
     OWN_LOOPBACK,
     Dropped,
     PacketInvalid,
     Socket,
     Wish,
-    read_packet,
     write_kill,
     write_verdict,
 )
@@ -32,12 +29,6 @@ if TYPE_CHECKING:
     from magicrune.broker.judge import Judge
     from magicrune.broker.names import Names
     from magicrune.hosts import Address
-
-_BURST = 64
-_UNSENT_MAX = 1024
-"""Verdicts that init has not taken; meanwhile no further wish is read."""
-_DESCRIPTORS = 8
-"""Room for more than init ever sends with a packet: what is too many is closed, not lost."""
 
 
 class Desk:
@@ -55,7 +46,6 @@ class Desk:
         room: int,
         spawn: Callable[[Coroutine[Any, Any, None]], None],
     ) -> None:
-        self._stream = stream
         self._judge = judge
         self._names = names
         self._resolver = resolver
@@ -65,21 +55,17 @@ class Desk:
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
         self._buffer = Buffer()
-        self._unsent: deque[bytes] = deque()
         self._seen: set[int] = set()
         self._dialled: dict[int, tuple[socket.socket, Connection]] = {}
         self._flows: set[Flow] = set()
-        self._reading = False
-        self._gone = False
         self.idle = asyncio.Event()
         """Set while there is no flow."""
         self.idle.set()
-        stream.setblocking(False)
-        self._read_more()
+        self._line = Line(stream, self._take)
 
     def drain(self) -> None:
         """The job is gone: takes no wish any more, carries on only what it had sent."""
-        self._leave()
+        self._line.leave()
         for _, (upstream, connection) in tuple(self._dialled.items()):
             upstream.close()
             self._account.end(connection, "dropped")
@@ -92,66 +78,24 @@ class Desk:
         self.drain()
         for flow in tuple(self._flows):
             flow.abort()
-        self._stream.close()
+        self._line.close()
 
     def kill(self) -> None:
         """A limit was passed: the job is to be ended, and nothing goes on meanwhile."""
-        self._put(write_kill())
+        self._line.put(write_kill())
         for flow in tuple(self._flows):
             flow.abort()
 
-    def _read_more(self) -> None:
-        if not self._gone and not self._reading and len(self._unsent) < _UNSENT_MAX:
-            self._reading = True
-            self._loop.add_reader(self._stream, self._receive)
-
-    def _read_no_more(self) -> None:
-        if self._reading:
-            self._reading = False
-            self._loop.remove_reader(self._stream)
-
-    def _leave(self) -> None:
-        if not self._gone:
-            self._read_no_more()
-            self._loop.remove_writer(self._stream)
-            self._unsent.clear()
-            self._gone = True
-
-    def _receive(self) -> None:
-        for _ in range(_BURST):
-            if not self._reading:
-                return
-            try:
-                data, descriptors, flags = _receive_packet(self._stream)
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                data, descriptors, flags = b"", [], 0
-            if not data:
-                _close_all(descriptors)
-                self._leave()
-                return
-            self._take(data, descriptors, flags)
-
-    def _take(self, data: bytes, descriptors: list[int], flags: int) -> None:
-        try:
-            packet = read_packet(data)
-            if isinstance(packet, Socket):
-                end = _sandbox_end(descriptors, flags)
-                descriptors = []
-                self._connect(packet.number, end)
-                return
-            if descriptors or flags & (socket.MSG_CTRUNC | socket.MSG_TRUNC):
-                raise PacketInvalid("it has descriptors, or an end that is missing")
-        finally:
-            _close_all(descriptors)
-        if isinstance(packet, Dropped):
+    def _take(self, packet: Wish | Socket | Dropped, end: socket.socket | None) -> None:
+        if isinstance(packet, Socket):
+            self._connect(packet.number, end)
+        elif isinstance(packet, Dropped):
             self._drop(packet.number)
-            return
-        if packet.number in self._seen:
+        elif packet.number in self._seen:
             raise PacketInvalid(f"wish {packet.number} came before")
-        self._seen.add(packet.number)
-        self._wish(packet)
+        else:
+            self._seen.add(packet.number)
+            self._wish(packet)
 
     def _wish(self, wish: Wish) -> None:
         address = canonical_address(wish.address)
@@ -162,11 +106,20 @@ class Desk:
         elif is_synthetic(address):
             self._wish_name(wish, address)
         else:
+            self._wish_address(wish, address)
+
+    def _wish_address(self, wish: Wish, address: Address) -> None:
+        try:
             refusal = self._judge.judge_address(address, wish.port, named=False)
-            if refusal is None:
-                self._begin(wish, None, (address,))
-            else:
-                self._refuse(wish, None, address, refusal.reason, refusal.missing)
+        except OSError as error:  # nothing can be tried: no descriptor
+            reason = errno.errorcode.get(error.errno or 0, str(error))
+            self._tell_failure(wish, None, str(address), reason)
+            self._settle(wish, errno.ECONNREFUSED)
+            return
+        if refusal is None:
+            self._begin(wish, None, (address,))
+        else:
+            self._refuse(wish, None, address, refusal.reason, refusal.missing)
 
     def _wish_name(self, wish: Wish, address: Address) -> None:
         name = self._names.name_of(address)
@@ -202,10 +155,13 @@ class Desk:
             self._fail(wish, connection, errno.EHOSTUNREACH, f"name not resolved: {error}")
         except OSError as error:
             code = error.errno or errno.ETIMEDOUT
-            self._fail(wish, connection, code, errno.errorcode.get(code, str(code)))
+            reason = errno.errorcode.get(code, str(code))
+            # Ours, not the destination's: the job has descriptors, the executor none.
+            told = errno.ECONNREFUSED if code in EXHAUSTED else code
+            self._fail(wish, connection, told, reason)
         else:
             connection.address = str(address)
-            if self._gone or self._account.limit is not None:
+            if self._line.gone or self._account.limit is not None:
                 upstream.close()
                 self._account.end(connection, "dropped")
                 return
@@ -227,16 +183,19 @@ class Desk:
         return _interleaved(allowed, isinstance(wish.address, IPv4Address))
 
     def _fail(self, wish: Wish, connection: Connection, code: int, reason: str) -> None:
+        self._tell_failure(wish, connection.name, connection.address or None, reason)
+        self._account.end(connection, "failed")
+        self._settle(wish, code)
+
+    def _tell_failure(self, wish: Wish, name: str | None, address: str | None, reason: str) -> None:
         self._account.fail(
             op="connect",
-            host=connection.name,
-            address=connection.address or None,
+            host=name,
+            address=address,
             port=wish.port,
             type="stream",
             reason=reason,
         )
-        self._account.end(connection, "failed")
-        self._settle(wish, code)
 
     def _refuse(
         self,
@@ -311,66 +270,7 @@ class Desk:
             self._account.end(dialled[1], "dropped")
 
     def _settle(self, wish: Wish, code: int) -> None:
-        self._put(write_verdict(wish.number, code))
-
-    def _put(self, packet: bytes) -> None:
-        if self._gone:
-            return
-        self._unsent.append(packet)
-        self._flush()
-        if self._unsent:
-            self._loop.add_writer(self._stream, self._flush)
-        if len(self._unsent) >= _UNSENT_MAX:
-            self._read_no_more()
-
-    def _flush(self) -> None:
-        while self._unsent:
-            try:
-                self._stream.send(self._unsent[0])
-            except (BlockingIOError, InterruptedError):
-                return
-            except OSError:
-                self._leave()
-                return
-            self._unsent.popleft()
-        self._loop.remove_writer(self._stream)
-        self._read_more()
-
-
-def _receive_packet(stream: socket.socket) -> tuple[bytes, list[int], int]:
-    data, extra, flags, _ = stream.recvmsg(
-        MAX_PACKET, socket.CMSG_SPACE(4 * _DESCRIPTORS), socket.MSG_CMSG_CLOEXEC
-    )
-    descriptors: list[int] = []
-    for level, kind, content in extra:
-        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            usable = len(content) - len(content) % 4
-            descriptors += memoryview(content[:usable]).cast("i").tolist()
-    return data, descriptors, flags
-
-
-def _sandbox_end(descriptors: list[int], flags: int) -> socket.socket | None:
-    """The socket that came along; None where the kernel had no free descriptor for it.
-    Whatever else came is closed. Raises PacketInvalid."""
-    if not descriptors and flags & socket.MSG_CTRUNC:
-        return None
-    if len(descriptors) != 1:
-        _close_all(descriptors)
-        raise PacketInvalid(f"{len(descriptors)} descriptors, wanted one")
-    try:
-        end = socket.socket(fileno=descriptors[0])
-    except OSError as error:
-        _close_all(descriptors)
-        raise PacketInvalid("a descriptor that is no socket") from error
-    if end.family not in (socket.AF_INET, socket.AF_INET6) or end.type != socket.SOCK_STREAM:
-        end.close()
-        raise PacketInvalid(f"a socket of {end.family!r}, {end.type!r}")
-    return end
-
-
-def _close_all(descriptors: Sequence[int]) -> None:
-    for descriptor in descriptors:
-        os.close(descriptor)
+        self._line.put(write_verdict(wish.number, code))
 
 
 def _interleaved(addresses: Sequence[Address], four_first: bool) -> list[Address]:
