@@ -147,3 +147,28 @@ bool channel_wait(struct channel *channel, int timeout_ms)
     channel_receive(channel);
     return true;
 }
+
+bool channel_send_descriptors(struct channel *channel, char type, const int descriptors[],
+                              size_t count, int timeout_ms)
+{
+    enum { MOST = 8 };
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(MOST * sizeof(int))];
+    } control = {0};
+    unsigned char frame[FRAME_HEADER];
+    frame_header(frame, type, 0);
+    struct iovec part = {frame, sizeof frame};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int))};
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
+    if (count > MOST || !channel_drain(channel, SIZE_MAX, timeout_ms))
+        return false;
+    memcpy(CMSG_DATA(&control.header), descriptors, count * sizeof(int));
+    // The queue is empty, so these few bytes fit: never a part of them.
+    return sendmsg(channel->out, &message, MSG_NOSIGNAL) == (ssize_t)sizeof frame;
+}

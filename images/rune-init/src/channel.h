@@ -36,3 +36,7 @@ void channel_send_parts(struct channel *channel, char type, const void *const pa
 bool channel_drain(struct channel *channel, size_t payload, int timeout_ms);
 // Blocks until something has come, at most so long. False on time-out.
 bool channel_wait(struct channel *channel, int timeout_ms);
+// Writes everything, then an empty frame with descriptors; blocks. False: the host has gone, or
+// the channel is no socket.
+bool channel_send_descriptors(struct channel *channel, char type, const int descriptors[],
+                              size_t count, int timeout_ms);

@@ -267,7 +267,7 @@ static void add_evidence(struct filter *filter, uint32_t notify)
         always(filter, calls[i], notify);
 }
 
-void filter_build(struct filter *filter, pid_t init, bool watched)
+void filter_build(struct filter *filter, pid_t init, bool watched, bool brokered)
 {
     uint32_t notify = SECCOMP_RET_USER_NOTIF;
     uint32_t refuse = watched ? notify : SECCOMP_RET_ERRNO | EPERM;
@@ -278,6 +278,8 @@ void filter_build(struct filter *filter, pid_t init, bool watched)
     add_signals(filter, (uint32_t)init, refuse);
     add_targets(filter, refuse);
     add_sockets(filter, watched, notify);
+    if (watched && brokered)
+        always(filter, SYS_getpeername, notify);
     add_processes(filter, watched, refuse);
     add_nodes(filter, SYS_mknodat, 2, refuse);
 #ifdef __x86_64__

@@ -18,8 +18,9 @@ struct filter {
 };
 
 // `init` is our own process id (1 in its own PID namespace). Unwatched, all that can be decided
-// from registers is refused without a word, INET sockets included.
-void filter_build(struct filter *filter, pid_t init, bool watched);
+// from registers is refused without a word, INET sockets included. `brokered`: its connections
+// are, so their peers are told by the watch.
+void filter_build(struct filter *filter, pid_t init, bool watched, bool brokered);
 
 // Calls that are always refused: name, and the errno it gets. NULL if `call` is not one.
 struct denied_call {

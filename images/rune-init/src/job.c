@@ -28,6 +28,8 @@ static const struct number_key numbers[] = {
     NUMBER(artifact_files, 0, 100000, 1000, false),
     NUMBER(artifact_depth, 0, 32, 16, false),
     NUMBER(watch, 0, 1, 1, false),
+    NUMBER(net, 0, 1, 0, false),
+    NUMBER(net_loopback, 0, 1, 0, false),
 };
 enum { NUMBERS = sizeof numbers / sizeof *numbers };
 
@@ -139,5 +141,9 @@ bool job_parse(char *record, size_t length, struct job *job, char why[128])
         return fail(why, "arg", "missing");
     if (!job->cwd)
         return fail(why, "cwd", "missing");
+    if (job->net && !job->watch)
+        return fail(why, "net", "not without the watch");
+    if (job->net_loopback && !job->net)
+        return fail(why, "net_loopback", "not without net");
     return true;
 }

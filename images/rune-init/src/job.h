@@ -22,6 +22,7 @@ struct job {
     int64_t nofile, nproc, fsize; // JOB_UNSET: as inherited
     int64_t artifact_bytes, artifact_files, artifact_depth;
     int64_t watch;
+    int64_t net, net_loopback; // brokered; connections to the loopback, too
 };
 
 // Reads `record`, which must outlive the job (its strings point into it). On failure false,

@@ -3,6 +3,7 @@
 #include "channel.h"
 #include "fail.h"
 #include "files.h"
+#include "gate.h"
 #include "kill.h"
 #include "measure.h"
 #include "report.h"
@@ -28,6 +29,7 @@ static struct cgroup cgroup;
 static struct job job;
 static struct child child;
 static struct watch watch;
+static struct broker broker;
 static struct usage usage;
 static char mount_text[1 << 17], record[FRAME_IN_MAX];
 
@@ -201,6 +203,10 @@ static void begin_watch(void)
         fail("E_SYSTEM", "getrandom");
     watch = (struct watch){.listener = -1, .self = getpid(), .job = &job, .mounts = &mounts};
     events_begin(&watch.events, key);
+    if (!job.net)
+        return;
+    broker_begin(&broker, gate_open(&channel), job.net_loopback);
+    watch.broker = &broker;
 }
 
 int main(void)
@@ -225,7 +231,7 @@ int main(void)
     usage_begin(&usage, &cgroup, &job);
     begin_watch();
     hold(own_namespace);
-    watch.listener = child.listener;
+    watch.listener = broker.listener = child.listener;
     run_job(&run);
     artifacts_send(&channel, &job, &artifacts);
     json_begin(&json, text, sizeof text);

@@ -1,4 +1,5 @@
-// Tries the refused calls, in a way that does nothing even where one is let through.
+// Tries the refused and the watched calls, in a way that does nothing even where one is let
+// through.
 #pragma once
 #include "json.h"
 
@@ -10,7 +11,7 @@ enum {
     PROBE_ERRNO = 131 // ENOTRECOVERABLE: what our own answer looks like; no such call gives it
 };
 
-// One bit for each call of the table of denied calls (filter.h).
+// One bit for each call of the table of denied calls (filter.h), then of those only watched.
 struct probed {
     uint64_t bits[PROBE_WORDS];
 };

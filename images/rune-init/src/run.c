@@ -28,6 +28,7 @@ enum {
     AT_HOST_OUT,
     AT_STDIN,
     AT_NEWS,
+    AT_BROKER,
     POLLED,
 };
 
@@ -202,7 +203,9 @@ static int look_at_clock(struct run *run)
         until = run->deadline_us;
     if (events->length && now + EVENTS_US < until)
         until = now + EVENTS_US;
-    return until > now ? (int)((until - now) / 1000) + 1 : 0;
+    int patience = run->watch->broker ? broker_patience_ms(run->watch->broker) : -1;
+    int wait_ms = until > now ? (int)((until - now) / 1000) + 1 : 0;
+    return patience >= 0 && patience < wait_ms ? patience : wait_ms;
 }
 
 static void prepare(struct run *run, struct pollfd polled[POLLED])
@@ -220,6 +223,21 @@ static void prepare(struct run *run, struct pollfd polled[POLLED])
     polled[AT_HOST_OUT] = (struct pollfd){channel->queued ? channel->out : -1, POLLOUT, 0};
     polled[AT_STDIN] = (struct pollfd){run->pending_length ? run->child->input : -1, POLLOUT, 0};
     polled[AT_NEWS] = (struct pollfd){run->child->news, POLLIN, 0};
+    struct broker *broker = run->watch->broker;
+    polled[AT_BROKER] = (struct pollfd){broker ? broker->stream : -1, 0, 0};
+    if (broker)
+        polled[AT_BROKER].events = broker_events(broker);
+}
+
+static void serve_broker(struct run *run)
+{
+    struct broker *broker = run->watch->broker;
+    if (!broker)
+        return;
+    broker_serve(broker);
+    run->watch->lost |= broker->lost;
+    if (broker->ended && !run->killed_us)
+        end(run, REASON_NET);
 }
 
 // The host has gone: nobody wants to know any more.
@@ -235,6 +253,7 @@ static void serve(struct run *run, const struct pollfd polled[POLLED])
         abandon();
     if (polled[AT_LISTENER].revents & POLLIN)
         watch_one(run->watch);
+    serve_broker(run);
     if (polled[AT_NEWS].revents)
         spawn_news(run->child);
     for (int i = 0; i < 2; i++)

@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-enum reason { REASON_NONE, REASON_EXITED, REASON_WALL, REASON_CPU, REASON_OUTPUT, REASON_KILLED };
+enum reason { REASON_NONE, REASON_EXITED, REASON_WALL, REASON_CPU, REASON_OUTPUT, REASON_KILLED, REASON_NET };
 
 struct stream {
     int fd; // -1: at its end

@@ -185,16 +185,11 @@ static void answer_probe(int listener)
 {
     static union { // the kernel may know longer structures than our headers
         struct seccomp_notif notif;
-        struct seccomp_notif_resp resp;
         char room[512];
-    } in, out;
+    } in;
     memset(&in, 0, sizeof in);
-    memset(&out, 0, sizeof out);
-    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &in.notif))
-        return;
-    out.resp.id = in.notif.id;
-    out.resp.error = -PROBE_ERRNO;
-    ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &out.resp);
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &in.notif) == 0)
+        act_answer(listener, in.notif.id, REFUSE(PROBE_ERRNO));
 }
 
 static struct message hear(const struct child *child)
@@ -237,7 +232,7 @@ void spawn_held(const struct job *job, struct child *child)
     make_pipe(job, ends.news);
     make_pipe(job, ends.go);
     const char *program = find_program(job);
-    filter_build(&filter, getpid(), job->watch);
+    filter_build(&filter, getpid(), job->watch, job->net);
     // The listener that the child is given must come to us: it shares our table of descriptors
     // until it has one. Nothing that could send it over a socket would pass its filter.
     child->pid = (pid_t)syscall(SYS_clone, (long)(CLONE_FILES | SIGCHLD), 0, 0, 0, 0);

@@ -72,6 +72,8 @@ static struct answer dispatch(struct watch *watch, const struct act *act)
         return watch_connect(watch, act);
     case SYS_bind:
         return watch_bind(watch, act);
+    case SYS_getpeername:
+        return watch_peer(watch, act);
     case SYS_sendto:
     case SYS_sendmsg:
     case SYS_sendmmsg:
@@ -112,9 +114,8 @@ void watch_one(struct watch *watch)
     // The kernel may know longer structures than our headers: room for them, and all zero.
     static union {
         struct seccomp_notif notif;
-        struct seccomp_notif_resp resp;
         char room[512];
-    } in, out;
+    } in;
     memset(&in, 0, sizeof in);
     if (ioctl(watch->listener, SECCOMP_IOCTL_NOTIF_RECV, &in.notif)) {
         if (errno != EINTR && errno != ENOENT) // ENOENT: the caller died meanwhile
@@ -126,11 +127,6 @@ void watch_one(struct watch *watch)
     for (int i = 0; i < 6; i++)
         act.args[i] = in.notif.data.args[i];
     struct answer answer = dispatch(watch, &act);
-    memset(&out, 0, sizeof out);
-    out.resp.id = act.id;
-    out.resp.val = answer.value;
-    out.resp.error = -answer.error;
-    out.resp.flags = answer.go_on ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0;
-    if (ioctl(watch->listener, SECCOMP_IOCTL_NOTIF_SEND, &out.resp) && errno != ENOENT)
+    if (!answer.wait && !act_answer(watch->listener, act.id, answer))
         watch->lost = true;
 }

@@ -1,5 +1,7 @@
 // The watch: answers the calls that the filter hands over, and records them.
 #pragma once
+#include "act.h"
+#include "broker.h"
 #include "events.h"
 #include "job.h"
 #include "memory.h"
@@ -14,6 +16,7 @@ struct watch {
     pid_t self;
     const struct job *job;
     const struct mounts *mounts;
+    struct broker *broker; // NULL: the job has no network
     uint64_t started_us;
     bool lost; // the listener failed while the job ran
     uint64_t notifications, processes;
@@ -22,17 +25,6 @@ struct watch {
     uint64_t known_paths[1024]; // reads in read-only trees that were looked at already
     struct events events;
 };
-
-// What the caller gets: `go_on` lets the kernel do the call; else it returns `value`, or
-// fails with `error` (positive errno).
-struct answer {
-    bool go_on;
-    int error;
-    int64_t value;
-};
-
-#define GO_ON ((struct answer){.go_on = true})
-#define REFUSE(number) ((struct answer){.error = (number)})
 
 // A place in the file system that the job named.
 struct place {
@@ -74,6 +66,7 @@ struct answer watch_change(struct watch *watch, const struct act *act);
 struct answer watch_connect(struct watch *watch, const struct act *act);
 struct answer watch_bind(struct watch *watch, const struct act *act);
 struct answer watch_send(struct watch *watch, const struct act *act);
+struct answer watch_peer(struct watch *watch, const struct act *act);
 struct answer watch_socket(struct watch *watch, const struct act *act);
 struct answer watch_fork(struct watch *watch, const struct act *act);
 struct answer watch_signal(struct watch *watch, const struct act *act);

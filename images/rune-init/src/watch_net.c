@@ -1,28 +1,19 @@
 // Sockets. What may pass is decided by the socket itself (asked through a copy of the
-// descriptor), never by the address in the job's memory; an INET connect never goes on.
-#include "watch.h"
+// descriptor), never by the address in the job's memory; an INET connect away from the sandbox
+// never goes on. What stays within it may: there is no interface by which it could leave.
+#include "watch_net.h"
 
-#include <arpa/inet.h>
+#include "memory.h"
+#include "pair.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-struct socket_kind {
-    int domain, type; // -1: no socket, or it could not be asked
-    int error;        // then why
-};
-
-struct address {
-    struct sockaddr_storage raw;
-    size_t length;
-    bool readable;
-};
 
 static int ask(int fd, int option)
 {
@@ -31,62 +22,31 @@ static int ask(int fd, int option)
     return getsockopt(fd, SOL_SOCKET, option, &value, &size) ? -1 : value;
 }
 
-static struct socket_kind find_kind(const struct act *act, int fd)
+struct socket_kind socket_of(const struct act *act, int fd)
 {
-    struct socket_kind kind = {-1, -1, ENOTSOCK};
-    int process = (int)syscall(SYS_pidfd_open, act_process(act), 0);
-    if (process < 0)
-        return kind;
-    int copy = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
-    if (copy < 0)
+    struct socket_kind kind = {-1, -1, -1, ENOTSOCK};
+    kind.copy = act_descriptor(act, fd);
+    if (kind.copy < 0) {
         kind.error = errno == EBADF ? EBADF : ENOTSOCK;
-    close(process);
-    if (copy < 0)
         return kind;
-    if (act_is_live(act))
-        kind = (struct socket_kind){ask(copy, SO_DOMAIN), ask(copy, SO_TYPE), ENOTSOCK};
-    close(copy);
+    }
+    kind.domain = ask(kind.copy, SO_DOMAIN);
+    kind.type = ask(kind.copy, SO_TYPE);
     return kind;
 }
 
-static struct address read_address(const struct act *act, uint64_t pointer, uint64_t length)
+bool socket_is_inet(const struct socket_kind *socket)
 {
-    struct address address = {.length = (uint32_t)length};
-    if (address.length > sizeof address.raw)
-        address.length = sizeof address.raw;
-    address.readable = pointer && address.length >= sizeof(sa_family_t) &&
-                       memory_read(act, pointer, &address.raw, address.length);
-    return address;
+    return socket->domain == AF_INET || socket->domain == AF_INET6;
 }
 
-static void add_address(struct event *event, const struct address *address)
-{
-    char text[INET6_ADDRSTRLEN] = "";
-    const struct sockaddr_in *four = (const void *)&address->raw;
-    const struct sockaddr_in6 *six = (const void *)&address->raw;
-    int family = address->raw.ss_family;
-    if (!address->readable) {
-        json_bool(&event->json, "unreadable", true);
-    } else if (family == AF_INET && address->length >= sizeof *four) {
-        json_text(&event->json, "family", "inet");
-        json_text(&event->json, "address", inet_ntop(AF_INET, &four->sin_addr, text, sizeof text));
-        json_int(&event->json, "port", ntohs(four->sin_port));
-    } else if (family == AF_INET6 && address->length >= 24) {
-        json_text(&event->json, "family", "inet6");
-        json_text(&event->json, "address", inet_ntop(AF_INET6, &six->sin6_addr, text, sizeof text));
-        json_int(&event->json, "port", ntohs(six->sin6_port));
-    } else {
-        json_int(&event->json, "family", family);
-    }
-}
-
-static void tell(struct watch *watch, const struct act *act, enum event_kind kind, const char *op,
+void tell_socket(struct watch *watch, const struct act *act, enum event_kind kind, const char *op,
                  const struct socket_kind *socket, const struct address *address)
 {
     static struct event event;
     event_begin(&event, kind);
     json_text(&event.json, "op", op);
-    add_address(&event, address);
+    address_tell(&event, address);
     if (socket->type >= 0)
         json_text(&event.json, "type",
                   socket->type == SOCK_STREAM  ? "stream"
@@ -98,7 +58,7 @@ static void tell(struct watch *watch, const struct act *act, enum event_kind kin
 }
 
 // Unix sockets stay within the sandbox. A name like /run/docker.sock is told, though.
-static void tell_unix(struct watch *watch, const struct act *act, const char *op,
+void tell_unix(struct watch *watch, const struct act *act, const char *op,
                       const struct address *address)
 {
     static struct event event;
@@ -121,58 +81,99 @@ static void tell_unix(struct watch *watch, const struct act *act, const char *op
     watch_event_end(watch, act, &event);
 }
 
-struct answer watch_connect(struct watch *watch, const struct act *act)
+// A stream socket that wants to leave the sandbox.
+static struct answer connect_away(struct watch *watch, const struct act *act,
+                                  struct socket_kind *socket, const struct address *address,
+                                  const struct destination *to)
 {
-    struct socket_kind socket = find_kind(act, (int)act->args[0]);
-    struct address address = read_address(act, act->args[1], act->args[2]);
-    if (socket.domain == AF_UNIX) {
-        tell_unix(watch, act, "connect", &address);
+    bool busy;
+    if (!watch->broker) {
+        tell_socket(watch, act, EVENT_CONNECT, "connect", socket, address);
+        return REFUSE(ECONNREFUSED);
+    }
+    if (!pair_is_fresh(socket->copy))
+        return REFUSE(pair_ask_kernel(socket->copy, false));
+    int copy = socket->copy;
+    socket->copy = -1; // the broker's now
+    struct answer answer = broker_connect(watch->broker, act, copy, to, &busy);
+    if (busy)
+        tell_socket(watch, act, EVENT_CONNECT, "connect", socket, address);
+    return answer;
+}
+
+static struct answer connect_inet(struct watch *watch, const struct act *act,
+                                  struct socket_kind *socket, const struct address *address)
+{
+    struct destination to;
+    int error;
+    if (address->readable && address->raw.ss_family == AF_UNSPEC)
+        return REFUSE(pair_ask_kernel(socket->copy, true));
+    if (!address_destination(address, socket->domain, &to, &error)) {
+        tell_socket(watch, act, EVENT_CONNECT, "connect", socket, address);
+        return REFUSE(error);
+    }
+    bool stream = socket->type == SOCK_STREAM, loopback = destination_is_loopback(&to);
+    if (loopback && !(stream && watch->broker && watch->broker->ask_loopback)) {
+        tell_socket(watch, act, EVENT_MISC, "connect", socket, address);
         return GO_ON;
     }
-    if (socket.domain == AF_NETLINK)
-        return GO_ON;
-    if (socket.domain < 0) // no socket, or one that we could not ask: not to be judged
-        return REFUSE(socket.error);
-    tell(watch, act, EVENT_CONNECT, "connect", &socket, &address);
+    if (stream)
+        return connect_away(watch, act, socket, address, &to);
+    tell_socket(watch, act, EVENT_CONNECT, "connect", socket, address);
     return REFUSE(ECONNREFUSED);
+}
+
+struct answer watch_connect(struct watch *watch, const struct act *act)
+{
+    struct socket_kind socket = socket_of(act, (int)act->args[0]);
+    struct address address = address_read(act, act->args[1], act->args[2]);
+    struct answer answer = GO_ON;
+    if (socket.domain == AF_UNIX)
+        tell_unix(watch, act, "connect", &address);
+    else if (socket_is_inet(&socket))
+        answer = connect_inet(watch, act, &socket, &address);
+    else if (socket.domain != AF_NETLINK) // no socket, or one that we could not ask
+        answer = REFUSE(socket.domain < 0 ? socket.error : ECONNREFUSED);
+    close(socket.copy);
+    return answer;
 }
 
 struct answer watch_bind(struct watch *watch, const struct act *act)
 {
-    struct socket_kind socket = find_kind(act, (int)act->args[0]);
-    struct address address = read_address(act, act->args[1], act->args[2]);
+    struct socket_kind socket = socket_of(act, (int)act->args[0]);
+    struct address address = address_read(act, act->args[1], act->args[2]);
     if (socket.domain == AF_UNIX)
         tell_unix(watch, act, "bind", &address);
-    else if (socket.domain == AF_INET || socket.domain == AF_INET6)
-        tell(watch, act, EVENT_MISC, "bind", &socket, &address);
+    else if (socket_is_inet(&socket))
+        tell_socket(watch, act, EVENT_MISC, "bind", &socket, &address);
+    close(socket.copy);
     return GO_ON; // a port of a network that nobody else is in
 }
 
-// sendto() with an address, sendmsg() and sendmmsg() with whatever they hold.
-struct answer watch_send(struct watch *watch, const struct act *act)
+// The kernel's peer of a brokered socket is a far end of ours: what was asked for is told.
+struct answer watch_peer(struct watch *watch, const struct act *act)
 {
-    struct socket_kind socket = find_kind(act, (int)act->args[0]);
-    struct address address = {0};
-    uint64_t flags = act->args[act->call == SYS_sendto || act->call == SYS_sendmmsg ? 3 : 2];
-    if (act->call == SYS_sendto) {
-        address = read_address(act, act->args[4], act->args[5]);
-    } else {
-        struct msghdr header = {0};
-        if (memory_read(act, act->args[1], &header, sizeof header))
-            address = read_address(act, (uintptr_t)header.msg_name, header.msg_namelen);
-    }
-    if (socket.domain == AF_UNIX || socket.domain == AF_NETLINK) {
-        if (socket.domain == AF_UNIX && address.readable)
-            tell_unix(watch, act, "send", &address);
+    int copy = act_descriptor(act, (int)act->args[0]);
+    const struct destination *to = NULL;
+    if (copy >= 0 && watch->broker)
+        to = peers_find(&watch->broker->peers, peers_cookie(copy));
+    struct sockaddr_storage name;
+    socklen_t length = sizeof name;
+    bool connected = to && getpeername(copy, (struct sockaddr *)&name, &length) == 0;
+    close(copy);
+    if (!connected)
         return GO_ON;
-    }
-    if (socket.domain < 0)
-        return REFUSE(socket.error);
-    // A stream sends to its peer whatever the address says, except with fast open.
-    if (socket.type == SOCK_STREAM && act->call != SYS_sendto && !(flags & MSG_FASTOPEN))
-        return GO_ON;
-    tell(watch, act, EVENT_CONNECT, "send", &socket, &address);
-    return REFUSE(ECONNREFUSED);
+    socklen_t room, whole = destination_name(to, &name);
+    if (!memory_read(act, act->args[2], &room, sizeof room))
+        return REFUSE(EFAULT);
+    if ((int)room < 0)
+        return REFUSE(EINVAL);
+    if (room > whole)
+        room = whole;
+    if (!memory_write(act, act->args[1], &name, room) ||
+        !memory_write(act, act->args[2], &whole, sizeof whole))
+        return REFUSE(EFAULT);
+    return DONE;
 }
 
 struct answer watch_socket(struct watch *watch, const struct act *act)

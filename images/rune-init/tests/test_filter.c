@@ -169,8 +169,8 @@ static void test_sockets(void)
 
 void test_filter(void)
 {
-    filter_build(&watched, INIT, true);
-    filter_build(&silent, INIT, false);
+    filter_build(&watched, INIT, true, false);
+    filter_build(&silent, INIT, false, false);
     CHECK(watched.length < FILTER_MAX && silent.length < FILTER_MAX);
     test_architecture();
     test_plain();

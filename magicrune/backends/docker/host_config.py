@@ -61,8 +61,10 @@ def _host_config(container: Container, shared: Path) -> dict[str, Any]:
             {"Name": "core", "Soft": 0, "Hard": 0},
         ],
         "Tmpfs": {each.path: _options(each) for each in container.tmpfs},
+        "Sysctls": container.sysctls,
         "Mounts": [
-            {"Type": "bind", "Source": str(shared), "Target": INIT_DIR, "ReadOnly": True},
+            {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": True}
+            for target, source in container.binds(shared).items()
         ],
         "LogConfig": {"Type": "none", "Config": {}},
         **cpu,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicrune.backends.rune.container import INIT_DIR, INIT_PATH
+from magicrune.backends.rune.container import INIT_PATH
 
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container, TmpFs
@@ -22,7 +22,7 @@ def write_config(
 ) -> dict[str, Any]:
     """config.json for `container` over the unpacked image at `rootfs`.
 
-    `init` is alone in its directory. `limit_swap` is False only where the kernel counts no
+    `init` lies in its directory with ``resolv.conf`` and nothing else. `limit_swap` is False only where the kernel counts no
     swap, and none is there to use.
     """
     return {
@@ -30,7 +30,11 @@ def write_config(
         "process": _process(container),
         "root": {"path": str(rootfs), "readonly": True},
         "hostname": container.hostname,
-        "mounts": [*_kernel_mounts(), *map(_tmpfs, container.tmpfs), _bind(init.parent, INIT_DIR)],
+        "mounts": [
+            *_kernel_mounts(),
+            *map(_tmpfs, container.tmpfs),
+            *(_bind(source, path) for path, source in container.binds(init.parent).items()),
+        ],
         "annotations": container.labels,
         "linux": {
             "cgroupsPath": f"/magicrune/{container.name}",
@@ -39,6 +43,7 @@ def write_config(
             ],
             "resources": _resources(container, limit_swap=limit_swap),
             "seccomp": container.seccomp.oci(machine),
+            "sysctl": container.sysctls,
             "maskedPaths": list(container.masked_paths),
             "readonlyPaths": list(container.readonly_paths),
         },

@@ -55,7 +55,8 @@ def write_create(
         "seccomp_policy": "default",
         "seccomp_profile_path": str(profile),
         "mask": list(container.masked_paths),
-        "mounts": [_bind(shared)],
+        "mounts": [_bind(source, path) for path, source in container.binds(shared).items()],
+        "sysctl": container.sysctls,
         "volumes": [
             {"Name": volume["Name"], "Dest": wanted.path, "Options": _flags(wanted)}
             for wanted, volume in zip(container.tmpfs, write_volumes(container), strict=True)
@@ -102,9 +103,9 @@ def _flags(wanted: TmpFs) -> list[str]:
     return ["rw", "nosuid", "nodev", "exec" if wanted.exec else "noexec", "nocopy"]
 
 
-def _bind(shared: Path) -> dict[str, Any]:
+def _bind(source: Path, path: str) -> dict[str, Any]:
     options = ["bind", "ro", "nosuid", "nodev", "private"]
-    return {"destination": INIT_DIR, "type": "bind", "source": str(shared), "options": options}
+    return {"destination": path, "type": "bind", "source": str(source), "options": options}
 
 
 def _resources(container: Container) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from magicrune.backends.rune.container import Container, lower
 from magicrune.backends.rune.controls import read_controls, require_held
 from magicrune.backends.rune.events import count_events, is_complete, read_events
 from magicrune.backends.rune.frames import FrameInvalid
+from magicrune.backends.rune.network import DESCRIPTORS, add_network, brokering
 from magicrune.backends.rune.outcome import Outcome, lost_outcome, read_outcome
 from magicrune.backends.rune.owner import own
 from magicrune.backends.rune.seccomp import load
 from magicrune.backends.rune.session import converse
 from magicrune.backends.rune.spent import read_spent
 from magicrune.cancellation import Cancellation
-from magicrune.errors import BackendFailed, BackendUnavailable
+from magicrune.errors import BackendFailed
 from magicrune.observation import ControlReading, Event, EventKind, Observation
 
 if TYPE_CHECKING:
@@ -42,13 +43,7 @@ class ContainerBackend:
         return self._engine.probe()
 
     def run(self, spec: ContainerSpec, cancellation: Cancellation | None = None) -> Observation:
-        """See base.Backend. Refuses a spec with a network: none is brokered yet."""
-        if spec.net:
-            raise BackendUnavailable(
-                "containers have no network",
-                where=", ".join(str(rule) for rule in spec.net),
-                hint="leave allow_net empty",
-            )
+        """See base.Backend."""
         cancellation = cancellation or Cancellation()
         clock = _Clock()
         container, image = self.prepare(spec)
@@ -69,14 +64,19 @@ class ContainerBackend:
                     own_mounts=self._engine.own_mounts,
                 )
             )
+            if network is not None:
+                readings.append(network.receive(channel.take_descriptors()))
             require_held(readings)
             cancellation.begin()
+            if network is not None:
+                network.begin()
 
         with (
             _told_of_cancelling(cancellation),
             _running(self._engine, container, image) as running,
+            brokering(spec) as network,
         ):
-            channel = Channel(running.connection)
+            channel = Channel(running.connection, descriptors=DESCRIPTORS if network else 0)
             try:
                 with cancellation.ending_by(channel.cut):
                     transcript = converse(channel, spec, approve)
@@ -86,7 +86,8 @@ class ContainerBackend:
                 cancellation.check()
             clock.lap("run_ms")
         clock.lap("remove_ms")
-        return _observe(self.name, spec, transcript, tuple(readings), image.digest, clock.laps)
+        seen = _observe(self.name, spec, transcript, tuple(readings), image.digest, clock.laps)
+        return seen if network is None else add_network(seen, network)
 
     def prepare(self, spec: ContainerSpec) -> tuple[Container, FoundImage]:
         """The container for `spec`, and the image in the engine's words; starts nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 import socket
 import time
@@ -20,9 +21,13 @@ class DeadlinePassed(Exception):
 class Channel:
     """One connection to one init. Closing it ends whatever runs in the sandbox."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, *, descriptors: int = 0) -> None:
+        """`descriptors`: how many init is to hand over. Of more, and of any that are not
+        waited for, the kernel lets none in."""
         connection.setblocking(False)
         self._socket = connection
+        self._awaited = descriptors
+        self._descriptors: list[int] = []
         self._unsent: deque[memoryview] = deque()
         self._frames: deque[Frame] = deque()
         self._decoder = Decoder()
@@ -52,9 +57,16 @@ class Channel:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
+    def take_descriptors(self) -> tuple[int, ...]:
+        """Those that init has handed over so far: the caller's to close from now on."""
+        taken, self._descriptors = tuple(self._descriptors), []
+        return taken
+
     def close(self) -> None:
         """Lets go of init, which kills everything when it sees that."""
         self._socket.close()
+        for descriptor in self.take_descriptors():
+            os.close(descriptor)
 
     def _exchange(self, patience_s: float) -> None:
         poll = select.poll()
@@ -80,7 +92,7 @@ class Channel:
 
     def _receive(self) -> None:
         try:
-            data = self._socket.recv(_CHUNK)
+            data = self._read()
         except BlockingIOError:
             return
         except OSError:
@@ -89,3 +101,11 @@ class Channel:
             self._ended = True
             return
         self._frames.extend(self._decoder.feed(data))
+
+    def _read(self) -> bytes:
+        if not self._awaited:
+            return self._socket.recv(_CHUNK)
+        data, found, _, _ = socket.recv_fds(self._socket, _CHUNK, self._awaited)
+        self._awaited -= len(found)
+        self._descriptors.extend(found)
+        return data

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from magicrune.backends.rune.seccomp import Profile
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from magicrune.spec import ContainerSpec
 
 CAPABILITIES = ("CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SYS_PTRACE")
@@ -34,6 +36,13 @@ MASKED_PATHS = (
     *("/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware", "/sys/kernel"),
 )
 """What tells of the host or of other tenants; the same list that init measures."""
+RESOLV_CONF = "/etc/resolv.conf"
+GATE = ("127.0.0.53", 53)
+"""Where the name server of a job with a network listens, in its own namespace: not 127.0.0.1,
+whose ports are the job's."""
+RESOLV_TEXT = f"nameserver {GATE[0]}\n"
+SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": str(GATE[1])}
+"""Of the sandbox's own network namespace: init has no capability to take port 53 otherwise."""
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 
 
@@ -66,11 +75,25 @@ class Container:
     open_files: int
     seccomp: Profile
     oci_runtime: str | None
+    network: bool
+    """Whether connections are brokered: RESOLV_TEXT then lies at RESOLV_CONF, and SYSCTLS are
+    set. There is no interface in any case."""
     owner: str
     """The process whose death makes this container an orphan (owner.own)."""
     capabilities: tuple[str, ...] = CAPABILITIES
     masked_paths: tuple[str, ...] = MASKED_PATHS
     readonly_paths: tuple[str, ...] = READONLY_PATHS
+
+    @property
+    def sysctls(self) -> dict[str, str]:
+        """Kernel settings of the container's own namespaces."""
+        return SYSCTLS if self.network else {}
+
+    def binds(self, shared: Path) -> dict[str, Path]:
+        """What is mounted read-only, by its place in the container: `shared` has init, and
+        ``resolv.conf`` where there is a network."""
+        resolver = {RESOLV_CONF: shared / "resolv.conf"} if self.network else {}
+        return {INIT_DIR: shared, **resolver}
 
     @property
     def labels(self) -> dict[str, str]:
@@ -104,5 +127,6 @@ def lower(spec: ContainerSpec, *, profile: Profile, image: str, owner: str) -> C
         open_files=max(limits.open_files, INIT_FILES),
         seccomp=profile,
         oci_runtime=spec.oci_runtime,
+        network=spec.has_network,
         owner=owner,
     )

@@ -12,6 +12,7 @@ _HEADER = Struct("<BI")
 _FROM_INIT = {
     **dict.fromkeys(b"ROELFfHSX!", 1 << 16),
     ord("C"): 1 << 18,
+    ord("B"): 0,
 }
 """Types of frames that init sends, with the most bytes that each may have."""
 

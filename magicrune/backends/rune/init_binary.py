@@ -8,6 +8,7 @@ import platform
 import tempfile
 from pathlib import Path
 
+from magicrune.backends.rune.container import RESOLV_TEXT
 from magicrune.errors import ProgramInvalid
 from magicrune.locations import cache_dir, private_dir, shipped
 
@@ -25,7 +26,8 @@ def machine() -> str:
 def init_path() -> Path:
     """A copy of the shipped binary that is executable and ours alone to change.
 
-    It is called ``init`` and is alone in its directory, which can be mounted as a whole. The
+    It is called ``init``; in its directory, which can be mounted as a whole, is only the
+    ``resolv.conf`` of a job with a network besides. The
     shipped file may lie where no execute bit survives (a wheel), so a copy is kept in the
     cache, in a directory named after its digest. Raises ProgramInvalid where the shipped one
     is missing or is not the one that SHA256SUMS names.
@@ -41,21 +43,25 @@ def init_path() -> Path:
     if dict(zip(sums[1::2], sums[::2], strict=False)).get(name) != digest:
         raise ProgramInvalid(f"has SHA-256 {digest}, not that of SHA256SUMS", where=str(source))
     copy = private_dir(private_dir(cache_dir() / "rune-init") / digest) / "init"
-    if not _is_intact(copy, data):
-        _put(copy, data)
+    for path, content, mode in (
+        (copy, data, 0o755),
+        (copy.parent / "resolv.conf", RESOLV_TEXT.encode(), 0o644),
+    ):
+        if not _is_intact(path, content, mode):
+            _put(path, content, mode)
     return copy
 
 
-def _is_intact(path: Path, data: bytes) -> bool:
+def _is_intact(path: Path, data: bytes, mode: int) -> bool:
     try:
-        return path.stat().st_mode & 0o777 == 0o755 and path.read_bytes() == data
+        return path.stat().st_mode & 0o777 == mode and path.read_bytes() == data
     except OSError:
         return False
 
 
-def _put(path: Path, data: bytes) -> None:
+def _put(path: Path, data: bytes, mode: int) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent.parent, prefix=".new-")
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-        os.fchmod(file.fileno(), 0o755)
+        os.fchmod(file.fileno(), mode)
     os.replace(name, path)  # noqa: PTH105 - Path.replace says no more

@@ -14,6 +14,8 @@ _REASONS = {
     "cpu": (Ending.CPU_LIMIT, "cpu"),
     "output": (Ending.OUTPUT_LIMIT, "output"),
 }
+_NET = "net"
+"""The reason where the broker had init end the job: which limit it was, the broker tells."""
 _REFUSALS = {
     "memory": Ending.OOM,
     "pids": Ending.PIDS_LIMIT,
@@ -57,6 +59,8 @@ def _read(report: Mapping[str, Any], output_bytes: int) -> Outcome:
         ending, limit = _REASONS[reason]
         hits.setdefault(limit, 1)
         exit_code = None
+    elif reason == _NET:
+        ending, exit_code = Ending.NET_LIMIT, None
     elif reason == "exited":
         ending = _natural_ending(exit_code, signal, hits)
     else:

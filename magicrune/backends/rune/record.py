@@ -53,6 +53,8 @@ def job_record(spec: ContainerSpec) -> bytes:
         ("artifact_bytes", limits.artifact_bytes),
         ("artifact_files", ARTIFACT_FILES),
         ("artifact_depth", ARTIFACT_DEPTH),
+        *((("net", 1),) if spec.has_network else ()),
+        *((("net_loopback", 1),) if spec.host_loopback else ()),
         *(("sensitive", glob) for glob in spec.sensitive),
         *(("tmp", mount.path) for mount in spec.mounts if mount.writable),
     ]

@@ -25,7 +25,7 @@ reads artifacts, and gives up sending after 30."""
 
 Approve = Callable[[dict[str, Any], dict[str, Any]], None]
 
-_OURS = "E_FILE E_JOB E_FRAME E_STATE E_SYSTEM E_EXEC E_SPAWN".split()
+_OURS = "E_FILE E_JOB E_FRAME E_STATE E_SYSTEM E_EXEC E_SPAWN E_NET".split()
 
 
 def converse(channel: Channel, spec: ContainerSpec, approve: Approve) -> Transcript:
@@ -43,6 +43,8 @@ def converse(channel: Channel, spec: ContainerSpec, approve: Approve) -> Transcr
     if ready.get("protocol") != PROTOCOL:
         raise BackendFailed(f"speaks protocol {ready.get('protocol')!r}", where="rune-init")
     container = _expect(channel, "C", start_by)
+    if spec.has_network:
+        _await(channel, "B", start_by)
     job = _expect(channel, "C", start_by)
     approve(container, job)
     channel.queue(encode("G"))
@@ -53,6 +55,14 @@ def converse(channel: Channel, spec: ContainerSpec, approve: Approve) -> Transcr
 
 
 def _expect(channel: Channel, kind: str, deadline: float) -> dict[str, Any]:
+    frame = _await(channel, kind, deadline)
+    try:
+        return read_object(frame.payload)
+    except FrameInvalid as error:
+        raise _foreign(error) from error
+
+
+def _await(channel: Channel, kind: str, deadline: float) -> Frame:
     try:
         frame = channel.next(deadline)
         if frame is None:
@@ -61,11 +71,15 @@ def _expect(channel: Channel, kind: str, deadline: float) -> dict[str, Any]:
             _raise(frame)
         if frame.kind != kind:
             raise FrameInvalid(f"type {frame.kind!r}, wanted {kind!r}")
-        return read_object(frame.payload)
+        return frame
     except FrameInvalid as error:
-        raise BackendFailed(f"does not speak the protocol: {error}", where="rune-init") from error
+        raise _foreign(error) from error
     except DeadlinePassed as error:
         raise BackendFailed(f"said nothing for {START_S:.0f} s", where="rune-init") from error
+
+
+def _foreign(error: FrameInvalid) -> BackendFailed:
+    return BackendFailed(f"does not speak the protocol: {error}", where="rune-init")
 
 
 def _listen(channel: Channel, spec: ContainerSpec) -> Transcript:
@@ -96,5 +110,6 @@ def _raise(frame: Frame) -> NoReturn:
 _HINTS = {
     "E_EXEC": "is there a /bin/sh in the image?",
     "E_FILTER": "the kernel or the seccomp profile refuses the watch",
+    "E_NET": "a job with a network needs a socket as channel, and port 53 of its own loopback",
     "E_ISOLATION": "init must be PID 1, or the job must have a user of its own",
 }

@@ -1,0 +1,63 @@
+#include "act.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+bool act_is_live(const struct act *act)
+{
+    uint64_t id = act->id;
+    return ioctl(act->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+pid_t act_process(const struct act *act)
+{
+    char name[40], text[512];
+    snprintf(name, sizeof name, "/proc/%d/status", act->tid);
+    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (fd >= 0)
+        close(fd);
+    if (got <= 0)
+        return act->tid;
+    text[got] = 0;
+    const char *found = strstr(text, "\nTgid:");
+    return found ? (pid_t)atoi(found + 6) : act->tid;
+}
+
+int act_descriptor(const struct act *act, int fd)
+{
+    int process = (int)syscall(SYS_pidfd_open, act_process(act), 0);
+    if (process < 0)
+        return -1;
+    int copy = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
+    int error = errno;
+    close(process);
+    if (copy >= 0 && !act_is_live(act)) { // of whoever has its id now
+        close(copy);
+        copy = -1;
+        error = ESRCH;
+    }
+    errno = error;
+    return copy;
+}
+
+bool act_answer(int listener, uint64_t id, struct answer answer)
+{
+    static union { // the kernel may know longer structures than our headers
+        struct seccomp_notif_resp resp;
+        char room[512];
+    } out;
+    memset(&out, 0, sizeof out);
+    out.resp.id = id;
+    out.resp.val = answer.value;
+    out.resp.error = -answer.error;
+    out.resp.flags = answer.go_on ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0;
+    return ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &out.resp) == 0 || errno == ENOENT;
+}

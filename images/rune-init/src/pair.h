@@ -1,0 +1,23 @@
+// Two ends of one TCP connection, made on the sandbox's loopback: the job's own socket, and a
+// far end of ours. Between hold and meet the job's socket is in SYN_SENT, as one is whose
+// destination has not answered yet.
+//
+// The far end opens from its side, too (simultaneous open, RFC 9293 3.5): so nothing of ours
+// ever accepts, and the job can reach neither by itself.
+#pragma once
+#include <stdbool.h>
+
+// A listening socket that drops all that comes, with `job` on the way to it; -1 with errno.
+// Never blocks, whatever the job has done with its socket.
+int pair_hold(int job);
+// The far end of `job`, which is held by `held` (closed here in any case); -1 with errno. Ask
+// pair_is_met() whether it is there yet.
+int pair_meet(int job, int held);
+bool pair_is_met(int far);
+// Whether connect() would begin something on it; else it is under way, done, or listening.
+bool pair_is_fresh(int job);
+// What connect() says to a socket that is not fresh, or (`to_none`) that is to forget its peer:
+// 0 or errno.
+int pair_ask_kernel(int job, bool to_none);
+// Ends what is held, from outside: the job's poll() sees an error.
+void pair_break(int job);
