@@ -1,6 +1,5 @@
 #include "broker.h"
 
-#include "pair.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -36,13 +35,14 @@ struct __attribute__((packed)) packet {
 
 enum { SHORT_PACKET = 8, VERDICT_PACKET = sizeof(struct packet) };
 
-void broker_begin(struct broker *broker, int stream, bool ask_loopback)
+bool broker_begin(struct broker *broker, int stream, bool ask_loopback)
 {
     broker->stream = stream;
     broker->listener = -1;
     broker->ask_loopback = ask_loopback;
     for (int i = 0; i < WISHES; i++)
-        broker->wishes[i].job = broker->wishes[i].held = broker->wishes[i].far = -1;
+        broker->wishes[i].job = broker->wishes[i].far = -1;
+    return hole_open(&broker->hole);
 }
 
 static void shut(int *fd)
@@ -55,7 +55,6 @@ static void shut(int *fd)
 static void forget(struct wish *wish)
 {
     shut(&wish->job);
-    shut(&wish->held);
     shut(&wish->far);
     wish->state = WISH_FREE;
     wish->unsent = false;
@@ -133,10 +132,10 @@ static void leave(struct broker *broker, struct wish *wish)
 
 static void hold(struct broker *broker, struct wish *wish)
 {
-    wish->held = pair_hold(wish->job);
-    if (wish->held >= 0)
+    int error = pair_hold(&broker->hole, wish->job);
+    if (!error)
         return;
-    answer(broker, wish, REFUSE(errno));
+    answer(broker, wish, REFUSE(error));
     leave(broker, wish);
 }
 
@@ -175,8 +174,7 @@ static void carry_out(struct broker *broker, struct wish *wish)
         hold(broker, wish);
     if (wish->state != WISH_ASKED && wish->state != WISH_HELD)
         return;
-    wish->far = pair_meet(wish->job, wish->held);
-    wish->held = -1;
+    wish->far = pair_meet(&broker->hole, wish->job);
     if (wish->far < 0) {
         refuse(broker, wish, errno);
         leave(broker, wish);
@@ -294,7 +292,6 @@ struct answer broker_connect(struct broker *broker, const struct act *act, int j
         .call = act->id,
         .cookie = peers_cookie(job),
         .job = job,
-        .held = -1,
         .far = -1,
         .to = *to,
     };

@@ -3,9 +3,10 @@
 #pragma once
 #include "act.h"
 #include "address.h"
+#include "pair.h"
 #include "peers.h"
 
-enum { WISHES = 256 }; // under way at a time; each has up to three descriptors of ours
+enum { WISHES = 256 }; // under way at a time; each has up to two descriptors of ours
 
 enum wish_state { WISH_FREE, WISH_ASKED, WISH_HELD, WISH_MEETING, WISH_LEAVING };
 
@@ -17,7 +18,7 @@ struct wish {
     uint32_t id;
     pid_t tid;
     uint64_t call, cookie, since_us;
-    int job, held, far;
+    int job, far;
     struct destination to;
 };
 
@@ -28,11 +29,13 @@ struct broker {
     bool ask_loopback;
     bool ended; // the executor wants the job to end
     uint32_t next_id;
+    struct hole hole;
     struct wish wishes[WISHES];
     struct peers peers;
 };
 
-void broker_begin(struct broker *broker, int stream, bool ask_loopback);
+// False with errno.
+bool broker_begin(struct broker *broker, int stream, bool ask_loopback);
 // Asks for a connection of the stream socket `job` (taken over, closed when it is done with).
 // `busy`: too many are under way.
 struct answer broker_connect(struct broker *broker, const struct act *act, int job,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -32,11 +33,19 @@ static int open_socket(const char *path)
     return fd;
 }
 
+// A descriptor that the engine left open for us: fd:N.
+static int inherited(const char *name)
+{
+    char *end = NULL;
+    long fd = strncmp(name, "fd:", 3) ? -1 : strtol(name + 3, &end, 10);
+    return fd > 2 && !*end ? (int)fd : -1;
+}
+
 bool channel_open(struct channel *channel, const char *path)
 {
     channel->have = channel->taken = channel->queued = 0;
     channel->ended = false;
-    int fd = path ? open_socket(path) : 0;
+    int fd = !path ? 0 : inherited(path) > 0 ? inherited(path) : open_socket(path);
     if (fd < 0)
         return false;
     channel->in = move_up(fd);

@@ -19,7 +19,7 @@ struct channel {
     unsigned char output[CHANNEL_QUEUE];
 };
 
-// Connects to `path`, or takes fds 0 and 1 (NULL). False with errno.
+// Connects to `path`, or takes that descriptor (fd:N), or fds 0 and 1 (NULL). False with errno.
 bool channel_open(struct channel *channel, const char *path);
 // The next whole frame if there is one; it is valid until the next call. FRAME_BAD: give up.
 enum frame_state channel_next(struct channel *channel, struct frame *frame);

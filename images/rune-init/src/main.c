@@ -205,7 +205,8 @@ static void begin_watch(void)
     events_begin(&watch.events, key);
     if (!job.net)
         return;
-    broker_begin(&broker, gate_open(&channel), job.net_loopback);
+    if (!broker_begin(&broker, gate_open(&channel), job.net_loopback))
+        fail("E_NET", "loopback");
     watch.broker = &broker;
 }
 

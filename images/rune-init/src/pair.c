@@ -3,13 +3,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+enum { FILL_MS = 1000 }; // until our own connection has come through the loopback
 
 static const struct sockaddr_in loopback = {.sin_family = AF_INET,
                                             .sin_addr = {.s_addr = __builtin_bswap32(0x7f000001)}};
@@ -54,7 +56,7 @@ static int connect_job(int job, const struct sockaddr_in *to)
     return connect_now(job, (const struct sockaddr *)&name, sizeof name);
 }
 
-// Both share one port, which SO_REUSEPORT gives to sockets of one user only: ours, not the job's.
+// All share one port, which SO_REUSEPORT gives to sockets of one user only: ours, not the job's.
 static int make_end(const struct sockaddr_in *name)
 {
     int on = 1;
@@ -80,22 +82,29 @@ static int close_with(int fd, int error)
     return -1;
 }
 
-int pair_hold(int job)
+bool hole_open(struct hole *hole)
 {
-    struct sock_filter code[] = {{BPF_RET | BPF_K, 0, 0, 0}}; // keep 0 bytes of each packet
-    const struct sock_fprog none = {1, code};
-    struct sockaddr_in name = loopback;
-    socklen_t length = sizeof name;
-    int off = 0, held = make_end(&name);
-    if (held < 0)
-        return -1;
-    if (setsockopt(held, SOL_SOCKET, SO_ATTACH_FILTER, &none, sizeof none) || listen(held, 1) ||
-        getsockname(held, (struct sockaddr *)&name, &length))
-        return close_with(held, errno);
+    socklen_t length = sizeof hole->name;
+    hole->name = loopback;
+    hole->listener = make_end(&hole->name);
+    hole->filler = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct pollfd filled = {hole->listener, POLLIN, 0};
+    if (hole->listener < 0 || hole->filler < 0 || listen(hole->listener, 0) ||
+        getsockname(hole->listener, (struct sockaddr *)&hole->name, &length))
+        return false;
+    int error = connect_now(hole->filler, (const struct sockaddr *)&hole->name, length);
+    if (error && error != EINPROGRESS)
+        return false;
+    return poll(&filled, 1, FILL_MS) == 1; // one waits, and no more than one may
+}
+
+int pair_hold(const struct hole *hole, int job)
+{
+    int off = 0;
     // With this, connect() would only remember where to, and send nothing.
     setsockopt(job, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &off, sizeof off);
-    int error = connect_job(job, &name);
-    return error == EINPROGRESS ? held : close_with(held, error ? error : EISCONN);
+    int error = connect_job(job, &hole->name);
+    return error == EINPROGRESS ? 0 : error ? error : EISCONN;
 }
 
 static bool name_of_job(int job, struct sockaddr_in *name)
@@ -116,23 +125,14 @@ static bool name_of_job(int job, struct sockaddr_in *name)
     return true;
 }
 
-int pair_meet(int job, int held)
+int pair_meet(const struct hole *hole, int job)
 {
-    struct sockaddr_in name, jobs;
-    socklen_t length = sizeof name;
-    int far = -1;
-    if (getsockname(held, (struct sockaddr *)&name, &length) == 0 && name_of_job(job, &jobs))
-        far = make_end(&name);
-    int error = errno;
-    if (far >= 0 && connect(far, (const struct sockaddr *)&jobs, sizeof jobs) &&
-        errno != EINPROGRESS) {
-        error = errno;
-        close(far);
-        far = -1;
-    }
-    close(held);
-    errno = error;
-    return far;
+    struct sockaddr_in jobs;
+    int far = name_of_job(job, &jobs) ? make_end(&hole->name) : -1;
+    if (far < 0 || connect(far, (const struct sockaddr *)&jobs, sizeof jobs) == 0 ||
+        errno == EINPROGRESS)
+        return far;
+    return close_with(far, errno);
 }
 
 bool pair_is_met(int far)

@@ -22,6 +22,7 @@ extern int checks_failed, checks_done;
         }                                                                                          \
     } while (0)
 
+void test_pair(void);
 void test_text(void);
 void test_job(void);
 void test_events(void);

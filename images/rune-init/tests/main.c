@@ -4,6 +4,7 @@ int checks_failed, checks_done;
 
 int main(void)
 {
+    test_pair();
     test_text();
     test_job();
     test_events();

@@ -10,6 +10,8 @@ from magicrune.backends.rune.container import INIT_PATH
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container, TmpFs
 
+CHANNEL_FD = 3
+"""The first that a runtime's ``--preserve-fds`` keeps."""
 _DEV_BYTES = 64 << 10
 _PERIOD_US = 100_000
 """Over which processor time is shared out: the kernel's own default (CFS bandwidth)."""
@@ -56,7 +58,7 @@ def _process(container: Container) -> dict[str, Any]:
         "terminal": False,
         "user": {"uid": 0, "gid": 0},
         "args": [INIT_PATH],
-        "env": ["PATH=/usr/bin:/bin"],
+        "env": ["PATH=/usr/bin:/bin", f"RUNE_SOCK=fd:{CHANNEL_FD}"],
         "cwd": "/",
         "capabilities": {
             "bounding": capabilities,

@@ -35,7 +35,7 @@ _GUARD = """\
 if [ -n "$MAGICRUNE_OVERLAY" ]; then
     mount -t overlay -o "$MAGICRUNE_OVERLAY" overlay "$MAGICRUNE_BUNDLE/rootfs" || exit 125
 fi
-"$@"
+"$@" 3<&0 </dev/null
 code=$?
 [ -z "$MAGICRUNE_OVERLAY" ] || umount "$MAGICRUNE_BUNDLE/rootfs" || exit 125
 rm -rf -- "$MAGICRUNE_BUNDLE"
@@ -138,7 +138,10 @@ class OciContainer:
             self._process = self._spawn(theirs)
 
     def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
-        run = [*self._runtime, "run", "--bundle", str(self._bundle), self._name]
+        # runc puts pipes of its own before init's standard streams, and no descriptor passes
+        # through a pipe.
+        run = [*self._runtime, "run", "--preserve-fds", "1"]
+        run += ["--bundle", str(self._bundle), self._name]
         environment = {
             "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
             "MAGICRUNE_BUNDLE": str(self._bundle),
@@ -155,7 +158,7 @@ class OciContainer:
             return subprocess.Popen(  # noqa: S603 - the runtime that we found
                 guard,
                 stdin=theirs.fileno(),
-                stdout=theirs.fileno(),
+                stdout=subprocess.DEVNULL,
                 stderr=self._stderr,
                 env=environment,
                 cwd="/",

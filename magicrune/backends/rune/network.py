@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from magicrune.backends.rune.container import GATE
@@ -14,7 +15,9 @@ from magicrune.errors import BackendFailed
 from magicrune.observation import ControlReading
 
 if TYPE_CHECKING:
-    from magicrune.broker.broker import Broker, NetObservation
+    from magicrune.broker.account import NetObservation
+    from magicrune.broker.broker import Broker
+    from magicrune.observation import Observation
     from magicrune.spec import ContainerSpec
 
 DESCRIPTORS = 3
@@ -25,10 +28,12 @@ class Network:
     """`observation` is there once the run is over."""
 
     def __init__(self, spec: ContainerSpec) -> None:
-        from magicrune.broker.broker import Broker  # here: asyncio and DNS, for a network only
+        # Here: asyncio and DNS, for a network only.
+        from magicrune.broker.broker import Broker
+        from magicrune.broker.plan import plan_of
 
         self._spec = spec
-        self._broker: Broker = Broker(spec)
+        self._broker: Broker = Broker(plan_of(spec))
         self._sockets: tuple[socket.socket, ...] = ()
         self._begun = False
         self.observation: NetObservation | None = None
@@ -82,3 +87,20 @@ def brokering(spec: ContainerSpec) -> Iterator[Network | None]:
     finally:
         if network is not None:
             network.end()
+
+
+def add_network(seen: Observation, network: Network) -> Observation:
+    """`seen`, with what the broker saw of the same run."""
+    told = network.observation
+    if told is None:  # the job never began
+        return seen
+    events = sorted((*seen.events, *told.events), key=lambda event: event.at_ms)
+    kinds = {*seen.event_counts, *told.counts}
+    counts = {k: seen.event_counts.get(k, 0) + told.counts.get(k, 0) for k in kinds}
+    return replace(
+        seen,
+        events=tuple(events),
+        event_counts=counts,
+        telemetry_complete=seen.telemetry_complete and told.complete,
+        network=told.usage,
+    )
