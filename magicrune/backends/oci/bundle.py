@@ -24,8 +24,8 @@ def write_config(
 ) -> dict[str, Any]:
     """config.json for `container` over the unpacked image at `rootfs`.
 
-    `init` lies in its directory with ``resolv.conf`` and nothing else. `limit_swap` is False only where the kernel counts no
-    swap, and none is there to use.
+    `init` lies in its directory with ``resolv.conf`` and nothing else. `limit_swap` is False
+    only where the kernel counts no swap, and none is there to use.
     """
     return {
         "ociVersion": "1.0.2",

@@ -45,7 +45,7 @@ class Network:
                 os.close(descriptor)
             raise BackendFailed(f"handed over {len(descriptors)} sockets", where="rune-init")
         self._sockets = tuple(socket.socket(fileno=descriptor) for descriptor in descriptors)
-        stream, datagrams, listener = self._sockets
+        _, datagrams, listener = self._sockets
         kinds = [(each.family, each.type) for each in self._sockets]
         wanted = [
             (socket.AF_UNIX, socket.SOCK_SEQPACKET),
