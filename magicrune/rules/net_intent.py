@@ -15,12 +15,17 @@ from magicrune.static_look import is_client, program_destination
 
 ID = "net-intent"
 
+_NAME_SERVER = 53
+_SOME_NAME = Destination("a name", None)
+"""Asked of a name server that is not there: which one was never said."""
+
 
 def check(spec: ContainerSpec, observation: Observation) -> Iterable[Finding]:
     """Each different destination counts once: of a connection or a name that was refused,
     and of a network client that was started (or is missing: the wish is what counts); where
     its arguments were too long to be recorded whole, one more that no grant names. The job's
-    own loopback is no destination."""
+    own loopback is no destination; a question to a name server there counts as one, unless
+    another destination says what it was for."""
     seen: dict[tuple[str, int | None], str] = {}
     hosts: set[str] = set()
     # What has no port comes last: it may be the same wish (a name, then its connection).
@@ -30,6 +35,8 @@ def check(spec: ContainerSpec, observation: Observation) -> Iterable[Finding]:
         if not _is_foreign(spec, event, destination):
             continue
         if (host, port) in seen or (port is None and host in hosts):
+            continue
+        if destination == _SOME_NAME and hosts:
             continue
         hosts.add(host)
         seen[host, port] = cite(event, f"not granted: {destination}; {_act(event)}")
@@ -81,7 +88,10 @@ def _connected(event: Event) -> Destination:
     if not host:
         return Destination("?", None)
     port = detail.get("port")
-    return Destination(str(host), int(port) if port else None)
+    found = Destination(str(host), int(port) if port else None)
+    if found.port == _NAME_SERVER and found.is_loopback and detail.get("outcome") == "refused":
+        return _SOME_NAME
+    return found
 
 
 def is_granted(spec: ContainerSpec, destination: Destination) -> bool:
@@ -97,6 +107,8 @@ def _act(event: Event) -> str:
         outcome = event.detail.get("outcome", "")
         return f"{event.detail.get('argv', '')} ({outcome})" if outcome else ""
     act = str(event.detail.get("outcome", "connect"))
+    if _connected(event) == _SOME_NAME:
+        act = "the name server was asked, which is not there"
     if event.detail.get("op") == "resolve":
         act = f"name asked for, {act}"
     if "reason" in event.detail:

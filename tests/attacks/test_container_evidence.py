@@ -7,11 +7,13 @@ so each way did lead to the secret.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from magicrune.observation import Event, EventKind, Observation
+from magicrune.rules.net_intent import check
 from tests.conftest import make_spec
 from tests.engines import container_backend
 
@@ -98,6 +100,29 @@ except OSError: print('none')
     assert seen.stdout == b"none\n"
     (event,) = of(seen, EventKind.SENSITIVE)
     assert event.detail == {"op": "connect", "path": "/workspace/.ssh/agent"}
+
+
+def test_a_name_looked_up_is_never_green(attack: Callable[..., Observation]) -> None:
+    """There is no name server, so the wish shows as a question that nobody answers."""
+    seen = attack("""
+try: socket.getaddrinfo('evil.example', 443)
+except OSError as error: print(error.errno)
+""")
+    assert seen.stdout == b"-3\n"  # EAI_AGAIN
+    (finding,) = check(make_spec(""), seen)
+    assert (finding.points, "a name" in finding.evidence) == (40, True)
+    assert not list(check(make_spec(""), attack("print('quiet')")))
+
+
+def test_nothing_of_the_hosts_network_is_told(attack: Callable[..., Observation]) -> None:
+    """Podman copies the host's /etc/hosts unless it is told not to."""
+    own = Path("/etc/hosts").read_text()
+    if not own.strip():
+        pytest.skip("this host has nothing in /etc/hosts")
+    seen = attack("print(open('/etc/hosts').read(), open('/etc/resolv.conf').read())")
+    told = set(seen.stdout.decode().split()) - {"localhost"}
+    assert not told & {word for word in own.split() if not word.startswith("127.")}
+    assert "host.containers.internal" not in told
 
 
 def test_no_protocol_but_tcp_and_udp(attack: Callable[..., Observation]) -> None:

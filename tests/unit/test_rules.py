@@ -213,6 +213,18 @@ def test_rule_net_intent_leaves_other_programs_and_loopback_alone() -> None:
     assert found("net-intent", seen(connect("127.0.0.1", 80), connect("localhost", 80))) == []
 
 
+def test_rule_net_intent_of_a_name_that_nobody_answered() -> None:
+    asked = (EventKind.CONNECT, {"address": "127.0.0.1", "port": 53, "outcome": "refused"})
+    again = (EventKind.CONNECT, {"address": "::1", "port": 53, "outcome": "refused"})
+    (finding,) = found("net-intent", seen(asked, again))
+    assert finding.points == 40
+    assert "a name" in finding.evidence
+    (instead,) = found("net-intent", seen(asked, curl("https://example.com")))
+    assert "example.com" in instead.evidence
+    web = (EventKind.CONNECT, {"address": "127.0.0.1", "port": 80, "outcome": "refused"})
+    assert found("net-intent", seen(web)) == []
+
+
 def test_rule_net_intent_counts_destinations_not_attempts() -> None:
     again = seen(curl("https://example.com"), curl("https://example.com"), curl("example.com"))
     assert points("net-intent", again) in (40, 50)

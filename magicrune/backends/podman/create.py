@@ -44,6 +44,9 @@ def write_create(
         "systemd": "false",
         "privileged": False,
         "netns": {"nsmode": "none"},
+        # Else it copies /etc/hosts of the host (names and addresses of its network) in.
+        "use_image_hosts": True,
+        "use_image_resolve_conf": True,
         "ipcns": {"nsmode": "none"},  # no /dev/shm of the engine's choosing
         "pidns": private,
         "utsns": private,

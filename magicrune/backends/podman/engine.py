@@ -38,10 +38,7 @@ class PodmanEngine:
     for others."""
 
     name = "podman"
-    own_mounts: tuple[str, ...] = (
-        *("/etc/hostname", "/etc/hosts", "/etc/resolv.conf"),
-        "/run/.containerenv",
-    )
+    own_mounts: tuple[str, ...] = ("/etc/hostname", "/etc/resolv.conf", "/run/.containerenv")
 
     def __init__(self) -> None:
         self._client: Any = None
