@@ -8,6 +8,8 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 
+from magicrune.subids import find_ids, how_to_get
+
 _KERNEL_MIN = (5, 9)
 """Seccomp user notification with descriptors (SECCOMP_ADDFD), which the watch needs."""
 _NOFILE_MIN = 1024
@@ -69,18 +71,12 @@ def _user_namespaces() -> Fact:
 
 
 def _subordinate_ids() -> Fact:
-    import pwd
-
-    try:
-        name = pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        name = str(os.geteuid())
-    lines = _read("/etc/subuid").splitlines()
-    has = any(line.split(":")[0] in (name, str(os.geteuid())) for line in lines)
-    if has or os.geteuid() == 0:
-        return Fact("subordinate ids", "a range" if has else "none (root needs none)")
-    fix = f"usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"
-    return Fact("subordinate ids", "none", f"for rootless engines, as root: {fix}")
+    found = find_ids()
+    if os.geteuid() == 0:
+        return Fact("subordinate ids", "root needs none")
+    if found is None:
+        return Fact("subordinate ids", "none", f"for rootless engines, {how_to_get()}")
+    return Fact("subordinate ids", f"uid {found.uid} and on, gid {found.gid} and on")
 
 
 def _open_files() -> Fact:

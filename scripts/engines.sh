@@ -10,7 +10,7 @@ export MAGICRUNE_HOME="${MAGICRUNE_TEST_IMAGES:-$HOME/.cache/magicrune-tests}"
 [ "$(id -u)" = 0 ] || { echo "engines: needs root" >&2; exit 1; }
 missing=
 for pair in crun:crun runc:runc mmdebstrap:mmdebstrap ip:iproute2 unshare:util-linux cc:gcc \
-    dockerd:docker.io podman:podman; do
+    dockerd:docker.io podman:podman newuidmap:uidmap setpriv:util-linux useradd:passwd; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then
@@ -53,4 +53,29 @@ if [ "$(cat "$MAGICRUNE_HOME/recipe" 2>/dev/null)" != "$recipe" ] ||
     ! "$bin/magicrune" images list --verify >/dev/null; then
     "$bin/magicrune" images build >&2
     echo "$recipe" >"$MAGICRUNE_HOME/recipe"
+fi
+
+# An ordinary user for the rootless lanes: ids of its own, the images, and the control groups
+# that root has to give (docs/backends.md).
+user=magicrune-ci
+id "$user" >/dev/null 2>&1 || useradd --create-home --shell /usr/sbin/nologin "$user"
+for kind in uid gid; do
+    grep -q "^$user:" "/etc/sub$kind" 2>/dev/null ||
+        usermod "--add-sub${kind}s" 2000000000-2000065535 "$user"
+done
+uid=$(id -u "$user")
+if [ -e /sys/fs/cgroup/memory/memory.limit_in_bytes ]; then
+    for each in memory pids cpu cpuacct; do
+        mkdir -p "/sys/fs/cgroup/$each/magicrune-$uid"
+        chown -R "$uid" "/sys/fs/cgroup/$each/magicrune-$uid"
+    done
+fi
+own=$(getent passwd "$user" | cut -d: -f6)/.cache/magicrune-tests
+if [ "$(cat "$own/recipe" 2>/dev/null)" != "$recipe" ]; then
+    rm -rf "$own"
+    mkdir -p "$own"
+    cp -R --preserve=mode,timestamps,links "$MAGICRUNE_HOME/cache" "$MAGICRUNE_HOME/recipe" "$own"
+    rm -f "$own"/cache/images/*/verified.json
+    chown -R "$user:" "${own%/*}"
+    chmod 700 "$own" "$own/cache"
 fi

@@ -1,9 +1,18 @@
 #!/bin/sh
 # Runs every test that can run here; arguments go to pytest. Where CI is set, the engines are
-# installed and started first (scripts/engines.sh), and an absent one is a failure.
+# installed and started first (scripts/engines.sh), an absent one is a failure, and those of an
+# ordinary user are tested too (scripts/rootless.sh).
 set -eu
 cd "$(dirname "$0")/.."
 [ -n "${BIN:-}" ] || { sh scripts/install.sh dev && BIN=.venv/bin; }
 export BIN
 [ -z "${CI:-}" ] || sh scripts/engines.sh
-exec "$BIN/python" -m pytest "$@"
+status=0
+"$BIN/python" -m pytest "$@" || status=$?
+# As an ordinary user as well: containers without root.
+if [ -n "${CI:-}" ] && [ $# = 0 ]; then
+    sh scripts/rootless.sh tests/conformance/test_backends.py tests/conformance/test_profiles.py \
+        tests/attacks/test_container_attacks.py tests/attacks/test_container_mutations.py \
+        -k rootless || status=1
+fi
+exit $status

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ IMAGE_HOME = Path(
     os.environ.get("MAGICRUNE_TEST_IMAGES") or Path.home() / ".cache" / "magicrune-tests"
 )
 """The MAGICRUNE_HOME where scripts/engines.sh builds the images, kept from run to run."""
+
+
+def lanes(rooted: Sequence[str], rootless: Sequence[str]) -> tuple[str, ...]:
+    """Root's lanes for root, the rootless ones for an ordinary user: scripts/test.sh runs both
+    where CI is set."""
+    return tuple(rooted if os.geteuid() == 0 else rootless)
 
 
 def images_under(place: Path) -> Path:
@@ -40,7 +47,9 @@ def absent(what: str) -> None:
 def container_backend(lane: str, monkeypatch: pytest.MonkeyPatch) -> ContainerBackend:
     """The backend called `lane` (``oci-crun``), with the image that engines.sh built."""
     monkeypatch.setattr(store, "cache_dir", lambda: IMAGE_HOME / "cache")
-    name, _, runtime = lane.partition("-")
+    name, _, runtime = lane.replace("-rootless", "").partition("-")
+    if ("-rootless" in lane) != (os.geteuid() != 0):
+        absent(f"{lane}: this is uid {os.geteuid()}; scripts/rootless.sh runs those of a user")
     backend = ContainerBackend(_ENGINES[name](runtime))
     probe = backend.probe()
     if not probe.usable:

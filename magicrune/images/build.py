@@ -6,7 +6,6 @@ script runs. Two programs of the packages run, chrooted: ldconfig and Python's c
 
 from __future__ import annotations
 
-import getpass
 import os
 import platform
 import re
@@ -21,6 +20,7 @@ from magicrune.images.keep import Workplace, keep, workplace
 from magicrune.images.layer import EPOCH
 from magicrune.images.record import Installed, Package
 from magicrune.locations import shipped
+from magicrune.subids import find_ids, how_to_get, user_name
 
 NAMES = ("base", "python")
 
@@ -68,21 +68,14 @@ def _command(name: str) -> list[str]:
 
 def _need_ids() -> None:
     """Raises ImageToolMissing where the user may not map ids into a user namespace."""
-    user = getpass.getuser()
     if shutil.which("newuidmap") is None:
         raise ImageToolMissing("newuidmap is not there", hint="apt-get install uidmap")
-    for path in ("/etc/subuid", "/etc/subgid"):
-        try:
-            lines = Path(path).read_text().splitlines()
-        except OSError:
-            lines = []
-        if not any(line.split(":")[0] in (user, str(os.geteuid())) for line in lines):
-            raise ImageToolMissing(
-                f"user {user!r} has no range of ids",
-                where=path,
-                hint=f"as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 "
-                f"{user}; or build as root",
-            )
+    if find_ids() is None:
+        raise ImageToolMissing(
+            f"user {user_name()!r} has no range of ids",
+            where="/etc/subuid, /etc/subgid",
+            hint=f"{how_to_get()}; or build as root",
+        )
 
 
 def _sources() -> list[str]:

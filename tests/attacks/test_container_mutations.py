@@ -17,13 +17,17 @@ import pytest
 
 from magicrune.backends.oci import engine
 from magicrune.backends.oci.bundle import write_config
+from magicrune.backends.oci.delegation import Groups
 from magicrune.backends.rune import record
+from magicrune.backends.rune.container import Container
+from magicrune.backends.rune.engine import Engine
 from magicrune.backends.rune.seccomp import load
-from magicrune.errors import ControlNotHeld
+from magicrune.errors import BackendFailed, ControlNotHeld
 from magicrune.spec import ContainerSpec
 from tests.conftest import make_spec
-from tests.engines import absent, container_backend
+from tests.engines import absent, container_backend, lanes
 
+LANES = lanes(("oci-runc", "oci-crun"), ("oci-rootless-runc", "oci-rootless-crun"))
 Config = dict[str, Any]
 Change = Callable[[Config], object]
 
@@ -127,7 +131,15 @@ MUTATIONS: list[tuple[str, Change]] = [
 ]
 
 
-@pytest.mark.parametrize("lane", ["oci-runc", "oci-crun"])
+IN_GROUPS: dict[str, dict[str, int]] = {
+    "memory": {"memory_bytes": 1 << 34},
+    "processes": {"pids": 9999},
+    "cpu_rate": {"cpus": 2},
+}
+"""What we set ourselves where the runtime sets no limits, and more of it."""
+
+
+@pytest.mark.parametrize("lane", LANES)
 @pytest.mark.parametrize(("control", "change"), MUTATIONS)
 def test_a_missing_control_stops_the_run(
     lane: str,
@@ -137,8 +149,12 @@ def test_a_missing_control_stops_the_run(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if (lane, control) == ("oci-runc", "no_new_privileges"):
+    if lane.endswith("runc") and control == "no_new_privileges":
         pytest.skip("runc itself refuses a filter without it for a user with few capabilities")
+    if lane == "oci-rootless-crun" and control in IN_GROUPS:
+        pytest.skip("not in the configuration there: the next test")
+    if "rootless" in lane and control == "devices":
+        pytest.skip("no device can be made in a user namespace")
     backend = container_backend(lane, monkeypatch)
 
     def mutated(*args: Any, **options: Any) -> Config:
@@ -153,11 +169,55 @@ def test_a_missing_control_stops_the_run(
     spec = make_spec("touch /tmp/ran", cpus=1)
     assert backend.run(spec).exit_code == 0
     monkeypatch.setattr(engine, "write_config", mutated)
+    stopped = f"control {control} is not held"
+    if "rootless" in lane and control == "namespaces":
+        # In a user namespace the kernel gives no /proc or /sys of namespaces that are not its own.
+        stopped += "|[Oo]peration not permitted|ended before the job was started"
+    with pytest.raises((ControlNotHeld, BackendFailed), match=stopped):
+        backend.run(spec)
+
+
+@pytest.mark.parametrize("lane", lanes((), ("oci-rootless-crun",)))
+@pytest.mark.parametrize(("control", "change"), IN_GROUPS.items())
+def test_a_limit_that_we_do_not_set_stops_the_run(
+    lane: str, control: str, change: dict[str, int], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = container_backend(lane, monkeypatch)
+    make = Groups.make
+
+    def mutated(self: Groups, container: Container, *, limit_swap: bool) -> None:
+        make(self, replace(container, **change), limit_swap=limit_swap)  # type: ignore[arg-type]
+
+    spec = make_spec("true", cpus=1)
+    assert backend.run(spec).exit_code == 0
+    monkeypatch.setattr(Groups, "make", mutated)
     with pytest.raises(ControlNotHeld, match=f"control {control} is not held"):
         backend.run(spec)
 
 
-@pytest.mark.parametrize("lane", ["oci-runc", "oci-crun"])
+class Claiming:
+    """An engine that is asked for a user namespace and makes none."""
+
+    rootless = True
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+
+@pytest.mark.parametrize("lane", lanes(("oci-crun", "docker", "podman"), ()))
+def test_a_missing_user_namespace_stops_the_run(
+    lane: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = container_backend(lane, monkeypatch)
+    monkeypatch.setattr(backend, "_engine", Claiming(backend._engine))
+    with pytest.raises(ControlNotHeld, match="control user_namespace is not held"):
+        backend.run(make_spec("true"))
+
+
+@pytest.mark.parametrize("lane", LANES)
 def test_another_profile_than_wanted_stops_the_run(
     lane: str, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -192,7 +252,7 @@ def network() -> Iterator[str]:
         subprocess.run(["ip", "netns", "del", name], check=True)
 
 
-@pytest.mark.parametrize("lane", ["oci-runc", "oci-crun"])
+@pytest.mark.parametrize("lane", lanes(("oci-runc", "oci-crun"), ()))
 @pytest.mark.parametrize("profile", ["default", "strict"])
 def test_an_interface_stops_the_run(
     lane: str, profile: str, network: str, home: Path, monkeypatch: pytest.MonkeyPatch
@@ -213,7 +273,7 @@ def test_an_interface_stops_the_run(
         backend.run(spec)
 
 
-@pytest.mark.parametrize("lane", ["oci-runc", "oci-crun"])
+@pytest.mark.parametrize("lane", LANES)
 @pytest.mark.parametrize(
     ("control", "old", "new"),
     [

@@ -10,9 +10,12 @@ import pytest
 from magicrune.observation import Observation
 from tests.conformance.behaviours import BEHAVIOURS, GAPS
 from tests.conftest import make_spec
-from tests.engines import container_backend
+from tests.engines import container_backend, lanes
 
-LANES = ("wasi", "oci-crun", "oci-runc", "docker", "podman")
+LANES = lanes(
+    ("wasi", "oci-crun", "oci-runc", "docker", "podman"),
+    ("wasi", "oci-rootless-crun", "oci-rootless-runc", "podman-rootless"),
+)
 
 
 @pytest.fixture(params=LANES)

@@ -9,7 +9,7 @@ import pytest
 
 from magicrune.observation import Ending
 from tests.conftest import make_spec
-from tests.engines import container_backend
+from tests.engines import container_backend, lanes
 
 TOUR = Path(__file__).parent / "tour"
 SHELLS = {"tools.sh": "sh", "bash.sh": "bash", "program.py": "python3"}
@@ -17,9 +17,8 @@ SHELLS = {"tools.sh": "sh", "bash.sh": "bash", "program.py": "python3"}
 
 # Docker's and Podman's filter is the same: there the widest part is enough.
 TRIPS = [
-    *((lane, name) for lane in ("oci-crun", "oci-runc") for name in SHELLS),
-    ("docker", "program.py"),
-    ("podman", "program.py"),
+    *((lane, name) for lane in lanes(("oci-crun", "oci-runc"), ()) for name in SHELLS),
+    *((lane, "program.py") for lane in lanes(("docker", "podman"), ("oci-rootless-crun",))),
 ]
 
 

@@ -86,7 +86,6 @@ def test_a_user_without_a_range_of_ids_is_told_what_to_do(
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_000)
-    monkeypatch.setattr(builder.getpass, "getuser", lambda: "someone-without-a-range")
     with pytest.raises(ImageToolMissing) as caught:
         builder._need_ids()
     assert "usermod --add-subuids" in caught.value.hint

@@ -223,3 +223,47 @@ def test_every_control_has_a_case_in_which_it_fails() -> None:
 
 def test_nothing_measured_is_nothing_held() -> None:
     assert not any(reading.held for reading in read({}, {}))
+
+
+MAP = [[0, 1001, 1], [1, 100000, 65535]]
+WRONG_MAPS: list[Any] = [
+    None,
+    [],
+    [[0, 0, 4294967295]],
+    [[0, 1001, 1]],
+    [[0, 1001, 1], [1, 0, 65535]],
+    [[0, 1001, 65534]],
+    [[0, 1001, "1"]],
+    [[0, 1001, 1], [1, 2]],
+]
+
+
+def read_rootless(**more: Any) -> ControlReading:
+    stage = {**CONTAINER, "uid_map": MAP, "gid_map": MAP, "setgroups": "allow", **more}
+    readings = read_controls(
+        stage,
+        JOB,
+        spec=SPEC,
+        wanted=WANTED,
+        host_namespaces=HOST,
+        host_has_swap=False,
+        rootless=True,
+    )
+    (found,) = [each for each in readings if each.control == "user_namespace"]
+    return found
+
+
+def test_a_user_namespace_with_a_range_is_held() -> None:
+    assert read_rootless().held
+    assert "user_namespace" not in {each.control for each in read(CONTAINER, JOB)}
+
+
+@pytest.mark.parametrize("ids", WRONG_MAPS)
+@pytest.mark.parametrize("name", ["uid_map", "gid_map"])
+def test_another_map_of_ids_is_not_held(name: str, ids: Any) -> None:
+    found = read_rootless(**{name: ids})
+    assert not found.held
+
+
+def test_groups_that_cannot_be_dropped_are_not_held() -> None:
+    assert not read_rootless(setgroups="deny").held

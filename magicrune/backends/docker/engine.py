@@ -37,6 +37,7 @@ class DockerEngine:
 
     name = "docker"
     own_mounts: tuple[str, ...] = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
+    rootless = False
 
     def __init__(self) -> None:
         self._client: Any = None

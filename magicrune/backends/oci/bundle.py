@@ -20,12 +20,21 @@ _DEVICES = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None))
 
 
 def write_config(
-    container: Container, *, rootfs: Path, init: Path, machine: str, limit_swap: bool
+    container: Container,
+    *,
+    rootfs: Path,
+    init: Path,
+    machine: str,
+    limit_swap: bool,
+    group: str | None = "/magicrune",
+    hidden: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """config.json for `container` over the unpacked image at `rootfs`.
 
     `init` lies in its directory with ``resolv.conf`` and nothing else. `limit_swap` is False
-    only where the kernel counts no swap, and none is there to use.
+    only where the kernel counts no swap, and none is there to use. The container gets a control
+    group of its own below `group`; with None its runtime is in the right one already. `hidden`
+    are hierarchies of control groups in which it has none: it would see those of the host.
     """
     return {
         "ociVersion": "1.0.2",
@@ -39,14 +48,14 @@ def write_config(
         ],
         "annotations": container.labels,
         "linux": {
-            "cgroupsPath": f"/magicrune/{container.name}",
+            **({} if group is None else {"cgroupsPath": f"{group}/{container.name}"}),
             "namespaces": [
                 {"type": kind} for kind in ("pid", "network", "ipc", "uts", "mount", "cgroup")
             ],
             "resources": _resources(container, limit_swap=limit_swap),
             "seccomp": container.seccomp.oci(machine),
             "sysctl": container.sysctls,
-            "maskedPaths": list(container.masked_paths),
+            "maskedPaths": [*container.masked_paths, *hidden],
             "readonlyPaths": list(container.readonly_paths),
         },
     }

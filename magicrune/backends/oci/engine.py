@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
-import signal
-import socket
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicrune.backends.base import Probe
 from magicrune.backends.oci.bundle import write_config
-from magicrune.backends.oci.hierarchy import read_hierarchy
+from magicrune.backends.oci.delegation import (
+    CONTROLLERS,
+    Delegation,
+    Groups,
+    find_delegation,
+    how_to_delegate,
+    sweep_groups,
+)
+from magicrune.backends.oci.hierarchy import Hierarchy, other_hierarchies, read_hierarchy
 from magicrune.backends.oci.mountpoints import find_missing, lay_over
+from magicrune.backends.oci.running import OciContainer, Rootless
 from magicrune.backends.oci.sweep import find_orphans, remove_orphan
+from magicrune.backends.oci.userns import why_not
 from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.init_binary import init_path, machine
 from magicrune.errors import BackendFailed, BackendUnavailable
@@ -28,22 +34,6 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("crun", "runc")
 """Tried in this order; crun starts a container in about half the time of runc."""
-_REMOVE_S = 10.0
-_COMPLAINT_MAX = 4096
-_GUARD = """\
-[ -z "$MAGICRUNE_UMOUNT" ] || umount "$MAGICRUNE_UMOUNT" || exit 125
-if [ -n "$MAGICRUNE_OVERLAY" ]; then
-    mount -t overlay -o "$MAGICRUNE_OVERLAY" overlay "$MAGICRUNE_BUNDLE/rootfs" || exit 125
-fi
-"$@" 3<&0 </dev/null
-code=$?
-[ -z "$MAGICRUNE_OVERLAY" ] || umount "$MAGICRUNE_BUNDLE/rootfs" || exit 125
-rm -rf -- "$MAGICRUNE_BUNDLE"
-exit $code
-"""
-"""Runs the runtime in the foreground, which removes the container and its control groups when
-init ends; then removes the bundle. It outlives us: killing us makes init end (its channel
-closes), and all of this still happens."""
 
 
 class OciEngine:
@@ -55,17 +45,25 @@ class OciEngine:
     def __init__(self, runtime: str | None = None) -> None:
         self._wanted = runtime
 
+    @property
+    def rootless(self) -> bool:
+        """Whether containers get a user namespace: those of an ordinary user do."""
+        return os.geteuid() != 0
+
     def probe(self) -> Probe:
         runtime = self._find_runtime()
         if runtime is None:
             names = self._wanted or " or ".join(RUNTIMES)
             return Probe(self.name, False, "", f"no {names} here", "apt-get install crun")
-        if os.geteuid() != 0:
-            return Probe(self.name, False, runtime, "needs root on this machine")
         hierarchy = read_hierarchy()
         if not hierarchy.version:
             return Probe(self.name, False, runtime, "no cgroup controllers at /sys/fs/cgroup")
-        version = f"{Path(runtime).name}, cgroup v{hierarchy.version}"
+        own = ", rootless" if self.rootless else ""
+        version = f"{Path(runtime).name}, cgroup v{hierarchy.version}{own}"
+        if self.rootless:
+            problem, fix = _why_not_rootless(hierarchy)
+            if problem:
+                return Probe(self.name, False, version, problem, fix)
         if not any(store.current(name) for name in ("python", "base")):
             fix = "magicrune images build"
             return Probe(self.name, False, version, "there is no image", fix)
@@ -76,13 +74,21 @@ class OciEngine:
         return FoundImage(str(image.rootfs), image.digest)
 
     def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
+        hierarchy = read_hierarchy()
         return write_config(
             container,
             rootfs=Path(image.reference),
             init=init_path(),
             machine=machine(),
-            limit_swap=read_hierarchy().counts_swap,
+            limit_swap=hierarchy.counts_swap,
+            **(self._own_groups(hierarchy) if self.rootless else {}),
         )
+
+    @staticmethod
+    def _own_groups(hierarchy: Hierarchy) -> dict[str, Any]:
+        if hierarchy.version == 2:
+            return {"group": _require_delegation(hierarchy).path}
+        return {"group": None, "hidden": other_hierarchies(CONTROLLERS)}
 
     def start(self, container: Container, image: FoundImage) -> OciContainer:
         runtime = self._find_runtime(container.oci_runtime)
@@ -102,16 +108,39 @@ class OciEngine:
                 overlay = lay_over(missing, bundle / "skeleton", rootfs)
                 words["root"]["path"] = str(bundle / "rootfs")
             (bundle / "config.json").write_text(json.dumps(words))
-            return OciContainer(runtime, home, bundle, overlay)
+            rootless = self._prepare_user(runtime, container) if self.rootless else None
+            return OciContainer(runtime, home, bundle, overlay, rootless)
         except BaseException:
             shutil.rmtree(bundle, ignore_errors=True)
             raise
+
+    @staticmethod
+    def _prepare_user(runtime: str, container: Container) -> Rootless:
+        """Groups for the run, where the runtime cannot make them by itself."""
+        hierarchy = read_hierarchy()
+        delegation = _require_delegation(hierarchy)
+        if hierarchy.version == 2:
+            return Rootless(None, leave_groups=False)
+        groups = Groups(delegation, container.name)
+        leaves = Path(runtime).name == "crun"
+        try:
+            if leaves:
+                groups.make(container, limit_swap=hierarchy.counts_swap)
+            else:  # runc makes a group with limits in the one that it runs in
+                groups.make_bare()
+        except BaseException:
+            groups.remove()
+            raise
+        return Rootless(groups, leave_groups=leaves)
 
     def sweep(self) -> tuple[str, ...]:
         home = private_dir(state_dir() / "oci")
         runtimes = [path for path in map(shutil.which, RUNTIMES) if path]
         found = tuple(find_orphans(home))
         stuck = [each.name for each in found if not remove_orphan(each, home / "state", runtimes)]
+        delegation = find_delegation(read_hierarchy()) if self.rootless else None
+        if delegation is not None and delegation.version == 1:
+            sweep_groups(delegation, lambda name: not (home / name).exists())
         if stuck:
             raise BackendFailed("cannot be removed", where=", ".join(stuck))
         return tuple(each.name for each in found)
@@ -123,87 +152,21 @@ class OciEngine:
         return next((path for path in found if path), None)
 
 
-class OciContainer:
-    """One runtime process in the foreground, and our end of the stream to its init."""
+def _why_not_rootless(hierarchy: Hierarchy) -> tuple[str, str]:
+    """What keeps an ordinary user from running containers here, and what mends it."""
+    problem, fix = why_not()
+    if not problem and find_delegation(hierarchy) is None:
+        problem = (
+            "no control group is this user's: the controls memory, processes and cpu_rate "
+            "could not be held"
+        )
+        fix = how_to_delegate(hierarchy)
+    return problem, fix
 
-    def __init__(self, runtime: str, home: Path, bundle: Path, overlay: str) -> None:
-        self._runtime = [runtime, "--root", str(home / "state")]
-        self._name = bundle.name
-        self._bundle = bundle
-        self._overlay = overlay
-        # Anonymous memory: what the runtime complains of must outlive the bundle.
-        self._stderr = os.memfd_create("magicrune-stderr")
-        self.connection, theirs = socket.socketpair()
-        with theirs:
-            self._process = self._spawn(theirs)
 
-    def _spawn(self, theirs: socket.socket) -> subprocess.Popen[bytes]:
-        # runc puts pipes of its own before init's standard streams, and no descriptor passes
-        # through a pipe.
-        run = [*self._runtime, "run", "--preserve-fds", "1"]
-        run += ["--bundle", str(self._bundle), self._name]
-        environment = {
-            "PATH": os.environ.get("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"),
-            "MAGICRUNE_BUNDLE": str(self._bundle),
-            "MAGICRUNE_OVERLAY": self._overlay,
-            "MAGICRUNE_UMOUNT": "",
-        }
-        guard = ["/bin/sh", "-c", _GUARD, "magicrune-guard", *run]
-        if Path(self._runtime[0]).name == "crun" and read_hierarchy().unified_beside:
-            # crun 1.8 takes a hybrid host for version 2 and finds no controllers there.
-            environment["MAGICRUNE_UMOUNT"] = "/sys/fs/cgroup/unified"
-        if environment["MAGICRUNE_UMOUNT"] or self._overlay:
-            guard = ["unshare", "--mount", "--propagation", "private", *guard]
-        try:
-            return subprocess.Popen(  # noqa: S603 - the runtime that we found
-                guard,
-                stdin=theirs.fileno(),
-                stdout=subprocess.DEVNULL,
-                stderr=self._stderr,
-                env=environment,
-                cwd="/",
-                start_new_session=True,
-            )
-        except OSError as error:
-            self.connection.close()
-            os.close(self._stderr)
-            raise BackendFailed(f"cannot be started: {error}", where=guard[0]) from error
-
-    def complaint(self) -> str:
-        text = os.pread(self._stderr, _COMPLAINT_MAX, 0)
-        return text.decode(errors="replace").strip()
-
-    def remove(self) -> None:
-        self.connection.close()
-        try:
-            if not self._ended(_REMOVE_S):
-                self._force()
-        finally:
-            shutil.rmtree(self._bundle, ignore_errors=True)
-
-    def _ended(self, patience_s: float) -> bool:
-        try:
-            self._process.wait(patience_s)
-        except subprocess.TimeoutExpired:
-            return False
-        return True
-
-    def _force(self) -> None:
-        """Init did not end when its channel closed: the runtime kills it."""
-        for words in (["kill", self._name, "KILL"], ["delete", "--force", self._name]):
-            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-                subprocess.run(  # noqa: S603 - the runtime that we found
-                    [*self._runtime, *words],
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    timeout=_REMOVE_S,
-                    check=False,
-                )
-        if not self._ended(_REMOVE_S):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-            raise BackendFailed(
-                "the container could not be removed",
-                where=self._name,
-                hint="magicrune doctor --clean",
-            )
+def _require_delegation(hierarchy: Hierarchy) -> Delegation:
+    found = find_delegation(hierarchy)
+    if found is None:
+        problem, fix = _why_not_rootless(hierarchy)
+        raise BackendUnavailable(problem, hint=fix)
+    return found

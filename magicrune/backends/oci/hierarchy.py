@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,4 +28,13 @@ def read_hierarchy(root: Path = _ROOT) -> Hierarchy:
         version=1 if (memory / "memory.limit_in_bytes").exists() else 0,
         unified_beside=(root / "unified" / "cgroup.procs").exists(),
         counts_swap=(memory / "memory.memsw.limit_in_bytes").exists(),
+    )
+
+
+def other_hierarchies(names: Iterable[str], root: Path = _ROOT) -> tuple[str, ...]:
+    """Where hierarchies of version 1 other than `names` are mounted."""
+    return tuple(
+        str(_ROOT / each.name)
+        for each in sorted(root.iterdir())
+        if each.is_dir() and not each.is_symlink() and each.name not in (*names, "unified")
     )

@@ -43,13 +43,18 @@ class PodmanEngine:
     def __init__(self) -> None:
         self._client: Any = None
 
+    @property
+    def rootless(self) -> bool:
+        """Whether the service is an ordinary user's."""
+        return bool(self._info()["host"]["security"]["rootless"])
+
     def probe(self) -> Probe:
         fix = "systemctl start podman.socket, or: podman system service --time=0 &"
         problem = why_unreachable(_address())
         if problem:
             return Probe(self.name, False, "", problem, fix)
         try:
-            told = _json(self._api().get("/info"))
+            told = self._info()
         except BackendUnavailable as error:
             return Probe(self.name, False, "", error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - of podman-py, urllib3 or the socket
@@ -114,10 +119,13 @@ class PodmanEngine:
         another in a call."""
         if named is None:
             return
-        own = _json(self._api().get("/info"))["host"]["ociRuntime"]["name"]
+        own = self._info()["host"]["ociRuntime"]["name"]
         if own != named:
             hint = f"podman --runtime {named} system service --time=0 &"
             raise BackendUnavailable(f"the service runs {own}, not {named}", hint=hint)
+
+    def _info(self) -> Any:
+        return _json(self._api().get("/info"))
 
     def _api(self) -> Any:
         if self._client is None:

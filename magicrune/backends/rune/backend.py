@@ -62,6 +62,7 @@ class ContainerBackend:
                     host_namespaces=_own_namespaces(),
                     host_has_swap=_has_swap(),
                     own_mounts=self._engine.own_mounts,
+                    rootless=self._engine.rootless,
                 )
             )
             if network is not None:

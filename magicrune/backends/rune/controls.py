@@ -21,6 +21,7 @@ from magicrune.backends.rune.controls_process import (
     read_privileges,
     read_rlimits,
     read_seccomp,
+    read_user_namespace,
 )
 from magicrune.errors import ControlNotHeld
 from magicrune.observation import ControlReading
@@ -51,12 +52,15 @@ def read_controls(
     host_namespaces: Mapping[str, str],
     host_has_swap: bool,
     own_mounts: Sequence[str] = (),
+    rootless: bool = False,
 ) -> tuple[ControlReading, ...]:
     """All that was measured, held or not. `host_namespaces` are the inode numbers of ours,
-    `own_mounts` the paths where the engine lays files of its own over the image."""
+    `own_mounts` the paths where the engine lays files of its own over the image; `rootless`
+    demands a user namespace."""
     status, job = part(container_stage, "init"), part(job_stage, "job")
     return (
         _namespaces(container_stage, host_namespaces),
+        *((read_user_namespace(container_stage, spec),) if rootless else ()),
         *read_privileges(status, job, wanted),
         read_identity(job, spec),
         *read_seccomp(container_stage, job_stage, wanted),

@@ -117,7 +117,8 @@ def _is_kernels(path: str, root: str, kind: str, *, readonly: bool, wanted: Cont
     if path == _GROUPS and kind == "tmpfs":
         return root == "/"  # of version 1; left writable, but root's, and the job is not root
     if path == _GROUPS or path.startswith(_GROUPS + "/"):
-        return readonly and kind in ("cgroup", "cgroup2")
+        hidden = path != _GROUPS and _is_mask(root, kind, readonly=readonly)
+        return (readonly and kind in ("cgroup", "cgroup2")) or hidden
     if path.startswith("/dev/") and path.removeprefix("/dev/") in _NODES:
         return kind in ("devtmpfs", "tmpfs") and root == path.removeprefix("/dev")
     return root == "/" and _KERNELS.get(path) == kind

@@ -82,6 +82,47 @@ def read_identity(job: Measured, spec: ContainerSpec) -> ControlReading:
     )
 
 
+def read_user_namespace(stage: Measured, spec: ContainerSpec) -> ControlReading:
+    """That nobody inside is root outside, and that the job is there who nobody else is."""
+    maps = {name: _extents(stage.get(name)) for name in ("uid_map", "gid_map")}
+    job = {"uid_map": spec.uid, "gid_map": spec.gid}
+    held = all(
+        bool(extents)
+        and all(outside > 0 for _, outside, _ in extents)
+        and _outside(extents, job[name]) not in (None, _outside(extents, 0))
+        for name, extents in maps.items()
+    )
+    return ControlReading(
+        "user_namespace",
+        "user namespace with subordinate ids",
+        "root of the host is nobody inside; the job has an id of its own there",
+        ", ".join(f"{name} {_text(extents)}" for name, extents in maps.items())
+        + f", setgroups {stage.get('setgroups')}",
+        held and stage.get("setgroups") == "allow",
+    )
+
+
+def _extents(found: Any) -> list[tuple[int, int, int]]:
+    """Inside, outside, count; empty where one of them is unknown."""
+    rows = found if isinstance(found, list) else []
+    good = all(
+        isinstance(row, list) and len(row) == 3 and all(type(each) is int for each in row)
+        for row in rows
+    )
+    return [(row[0], row[1], row[2]) for row in rows] if good else []
+
+
+def _outside(extents: list[tuple[int, int, int]], number: int) -> int | None:
+    for inside, outside, count in extents:
+        if inside <= number < inside + count:
+            return outside + number - inside
+    return None
+
+
+def _text(extents: list[tuple[int, int, int]]) -> str:
+    return " ".join("{}={}+{}".format(*row) for row in extents) or "unread"
+
+
 def read_seccomp(
     container_stage: Measured, job_stage: Measured, wanted: Container
 ) -> Iterator[ControlReading]:

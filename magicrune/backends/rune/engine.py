@@ -39,6 +39,10 @@ class Engine(Protocol):
     own_mounts: tuple[str, ...]
     """Where it lays files of its own, read-only, over the image."""
 
+    @property
+    def rootless(self) -> bool:
+        """Whether its containers must have a user namespace."""
+
     def probe(self) -> Probe:
         """Whether it can work here; cheap, changes nothing."""
 

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Runs tests as the ordinary user that scripts/engines.sh makes: rootless.sh PYTEST_ARGUMENTS
+# Needs root. The user may not be able to read this checkout or its Python (below /root), so both
+# are shown to it elsewhere, in a mount namespace that ends with the tests.
+set -eu
+cd "$(dirname "$0")/.."
+[ "$(id -u)" = 0 ] || { echo "rootless: needs root, to become another user" >&2; exit 1; }
+BIN=${BIN:-$PWD/.venv/bin}
+USER=magicrune-ci
+PREFIX=$("$BIN/python" -c 'import sys; print(sys.base_prefix)')
+PYTHON=$("$BIN/python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+PACKAGES=$("$BIN/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+STAGE=/run/magicrune-rootless
+export BIN USER PREFIX PYTHON PACKAGES STAGE
+# shellcheck disable=SC2016
+exec unshare --mount --propagation private sh -euc '
+    mkdir -p "$STAGE"
+    mount -t tmpfs -o mode=755 stage "$STAGE"
+    mkdir "$STAGE/src" "$STAGE/python" "$STAGE/packages"
+    mount --bind "$PWD" "$STAGE/src"
+    mount --bind "$PREFIX" "$STAGE/python"
+    mount --bind "$PACKAGES" "$STAGE/packages"
+    cd "$STAGE/src"
+    uid=$(id -u "$USER")
+    exec setpriv --reuid "$USER" --regid "$USER" --init-groups env -i \
+        HOME="$(getent passwd "$USER" | cut -d: -f6)" USER="$USER" LANG=C.UTF-8 \
+        ${CI:+"CI=$CI"} PATH="$STAGE/python/bin:$PATH" XDG_RUNTIME_DIR="/run/user/$uid" \
+        PYTHONPATH="$STAGE/src:$STAGE/packages" PYTHONDONTWRITEBYTECODE=1 \
+        "$STAGE/python/bin/$PYTHON" -m pytest -p no:cacheprovider "$@"
+' rootless "$@"
