@@ -15,9 +15,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.engines import IMAGE_HOME, absent, container_backend
+from tests.engines import IMAGE_HOME, absent, container_backend, lanes
 
-ROUNDS = {"oci-crun": 50, "oci-runc": 15, "docker": 15, "podman": 15}
+ROUNDS = {
+    **{"oci-crun": 50, "oci-runc": 15, "docker": 15, "podman": 15},
+    **{"oci-rootless-crun": 20, "oci-rootless-runc": 6},
+}
+LANES = lanes(
+    [each for each in ROUNDS if "rootless" not in each],
+    [each for each in ROUNDS if "rootless" in each],
+)
 PATIENCE_S = 15
 JOB = "sleep 300 & setsid sleep 300 & touch /tmp/x; sleep 300"
 
@@ -69,14 +76,15 @@ def engine_has(lane: str) -> list[str]:
 
 def left_over(state: Path) -> list[str]:
     places = [*state.glob("oci/magicrune-*"), *state.glob("oci/state/*"), *state.glob("sockets/*")]
-    return [str(place) for place in places]
+    groups = Path("/sys/fs/cgroup").glob(f"*/magicrune-{os.geteuid()}/magicrune-*")
+    return [str(place) for place in (*places, *groups)]
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("lane", ROUNDS)
+@pytest.mark.parametrize("lane", LANES)
 def test_nothing_survives(lane: str, state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     container_backend(lane, monkeypatch)  # skips, or fails in CI, where it is absent
-    name, _, runtime = lane.partition("-")
+    name, _, runtime = lane.replace("-rootless", "").partition("-")
     policy = state.parent.parent / "kill.policy.yml"
     text = Path("policies/default.policy.yml").read_text()
     text = text.replace("image_digest: null", f"oci_runtime: {runtime or 'null'}")
@@ -106,10 +114,11 @@ def test_nothing_survives(lane: str, state: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_running_job_would_have_been_seen(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The positive control: while a job runs, the same look finds it."""
-    container_backend("oci-runc", monkeypatch)
+    container_backend(lanes(["oci-runc"], ["oci-rootless-runc"])[0], monkeypatch)
     request = state.parent.parent / "request.json"
     request.write_text(json.dumps({"cmd": "sleep 300"}))
     words = [sys.executable, "-m", "magicrune", "exec", "-f", str(request), "--backend", "oci"]
+    words += ["--policy", "container"]
     process = subprocess.Popen(words, env=environment(state), stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + PATIENCE_S

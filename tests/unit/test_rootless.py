@@ -21,6 +21,7 @@ from magicrune.backends.oci.delegation import (
 from magicrune.backends.oci.hierarchy import Hierarchy, other_hierarchies
 from magicrune.backends.oci.userns import why_not
 from magicrune.backends.rune.container import lower
+from magicrune.backends.rune.owner import own
 from magicrune.backends.rune.seccomp import load
 from magicrune.errors import BackendFailed
 from magicrune.subids import SubIds, find_ids
@@ -112,7 +113,7 @@ def test_version_2_never_takes_the_group_that_we_are_in(tmp_path: Path) -> None:
 def test_groups_get_the_limits_of_the_container(tmp_path: Path) -> None:
     make_one(tmp_path)
     container = lower(make_spec("true", cpus=2), profile=load("default"), image="x", owner="1-1")
-    groups = Groups(Delegation(1, OWN, tmp_path), "magicrune-run")
+    groups = Groups(Delegation(1, OWN, tmp_path), "magicrune-run", own())
     groups.make(container, limit_swap=True)
     memory, pids, cpu, _ = groups.directories
     for name in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"):
@@ -129,15 +130,16 @@ def test_groups_get_the_limits_of_the_container(tmp_path: Path) -> None:
 def test_groups_whose_run_has_ended_are_removed(tmp_path: Path) -> None:
     make_one(tmp_path)
     delegation = Delegation(1, OWN, tmp_path)
-    for name in ("magicrune-alive", "magicrune-dead", "others"):
-        Groups(delegation, name).make_bare()
-    (tmp_path / "memory" / OWN / "magicrune-dead" / "below").mkdir()
-    sweep_groups(delegation, lambda name: name != "magicrune-alive")
-    for place in delegation.directories:
-        assert {each.name for each in place.iterdir() if each.is_dir()} == {
-            "magicrune-alive",
-            "others",
-        }
+    pid, _, rest = own().partition("-")
+    alive = Groups(delegation, "magicrune-alive", own())
+    dead = Groups(delegation, "magicrune-dead", f"{pid}-1-{rest.partition('-')[2]}")
+    other = Groups(delegation, "other", "x")
+    for each in (alive, dead, other):
+        each.make_bare()
+    (dead.directories[0] / "below").mkdir()
+    sweep_groups(delegation)
+    for each, left in ((alive, True), (dead, False), (other, True)):
+        assert {place.exists() for place in each.directories} == {left}
 
 
 def test_what_to_do_is_said_for_each_version() -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magicrune.backends.oci.hierarchy import Hierarchy
+from magicrune.backends.rune.owner import is_gone
 from magicrune.errors import BackendFailed
 
 if TYPE_CHECKING:
@@ -119,10 +120,10 @@ def _is_ours(place: Path) -> bool:
 class Groups:
     """The groups of one run below a delegation of version 1, made with their limits."""
 
-    def __init__(self, delegation: Delegation, name: str) -> None:
+    def __init__(self, delegation: Delegation, name: str, owner: str) -> None:
         self._above = delegation.directories
         self._pids = -1
-        self.directories = tuple(place / name for place in self._above)
+        self.directories = tuple(place / f"{name}.{owner}" for place in self._above)
 
     def make(self, container: Container, *, limit_swap: bool) -> None:
         """Raises BackendFailed where a limit cannot be set. That of processes comes with
@@ -167,11 +168,11 @@ def remove_group(place: Path) -> None:
         place.rmdir()
 
 
-def sweep_groups(delegation: Delegation, is_orphan: Callable[[str], bool]) -> None:
-    """Removes groups of ours whose run has ended."""
+def sweep_groups(delegation: Delegation) -> None:
+    """Removes groups of ours whose owner (rune/owner.py) has ended."""
     for above in delegation.directories:
         for place in above.glob("magicrune-*"):
-            if is_orphan(place.name):
+            if is_gone(place.name.rpartition(".")[2]):
                 remove_group(place)
 
 

@@ -121,7 +121,7 @@ class OciEngine:
         delegation = _require_delegation(hierarchy)
         if hierarchy.version == 2:
             return Rootless(None, leave_groups=False)
-        groups = Groups(delegation, container.name)
+        groups = Groups(delegation, container.name, container.owner)
         leaves = Path(runtime).name == "crun"
         try:
             if leaves:
@@ -140,7 +140,7 @@ class OciEngine:
         stuck = [each.name for each in found if not remove_orphan(each, home / "state", runtimes)]
         delegation = find_delegation(read_hierarchy()) if self.rootless else None
         if delegation is not None and delegation.version == 1:
-            sweep_groups(delegation, lambda name: not (home / name).exists())
+            sweep_groups(delegation)
         if stuck:
             raise BackendFailed("cannot be removed", where=", ".join(stuck))
         return tuple(each.name for each in found)

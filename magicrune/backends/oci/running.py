@@ -24,9 +24,13 @@ _REMOVE_S = 10.0
 _COMPLAINT_MAX = 4096
 _UNIFIED = "/sys/fs/cgroup/unified"
 _GUARD = """\
+clear() {
+    rm -rf -- "$MAGICRUNE_BUNDLE"
+    for each in $MAGICRUNE_GROUPS; do rmdir "$each"; done
+}
 if [ -n "$MAGICRUNE_ROOTLESS" ]; then
     echo >&0
-    read -r _ || { rm -rf -- "$MAGICRUNE_BUNDLE"; exit 125; }
+    read -r _ || { clear; exit 125; }
 fi
 [ -z "$MAGICRUNE_UMOUNT" ] || umount "$MAGICRUNE_UMOUNT" || exit 125
 [ -z "$MAGICRUNE_COVER" ] ||
@@ -37,8 +41,7 @@ fi
 "$@" 3<&0 </dev/null
 code=$?
 [ -z "$MAGICRUNE_OVERLAY" ] || umount "$MAGICRUNE_BUNDLE/rootfs" || exit 125
-rm -rf -- "$MAGICRUNE_BUNDLE"
-for each in $MAGICRUNE_GROUPS; do rmdir "$each"; done
+clear
 exit $code
 """
 """Runs the runtime in the foreground, which removes the container and its control groups when
