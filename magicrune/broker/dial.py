@@ -40,6 +40,12 @@ async def dial(
 ) -> tuple[socket.socket, Address]:
     """A connection to the first address that answers, each tried a little after the one
     before it. Raises OSError: what the first of them said, ETIMEDOUT where none did."""
+    if len(addresses) == 1:
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await _connect(addresses[0], port), addresses[0]
+        except TimeoutError:
+            raise TimeoutError(errno.ETIMEDOUT, "it did not answer") from None
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
     waiting = list(addresses)
