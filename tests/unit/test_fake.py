@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from magicrune.backends.fake import FakeBackend
 from magicrune.cancellation import Cancellation
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.observation import Ending, EventKind, Observation
+from magicrune.pipeline import needs_network
+from magicrune.policy import parse_policy
+from magicrune.request import parse_request
 from magicrune.spec import ContainerSpec, Limits
 
 SPEC = ContainerSpec(
@@ -168,3 +172,31 @@ def test_another_backend_is_taken_for_a_network(monkeypatch: pytest.MonkeyPatch)
     assert choice.passed_over[0].startswith("wasi: has no network")
     with pytest.raises(BackendUnavailable):
         select.choose("auto", ["wasi", "docker"], network=True, strict=True)
+
+
+@pytest.mark.parametrize("key", ["net", "host_loopback"])
+def test_the_shell_lane_itself_runs_nothing_that_is_granted_a_network(key: str) -> None:
+    from magicrune.backends.wasi.backend import WasiBackend
+    from magicrune.netrule import NetRule
+
+    spec = replace(SPEC, **{key: (NetRule.parse("127.0.0.1:80"),)})
+    with pytest.raises(BackendUnavailable, match=r"127\.0\.0\.1:80: the WASI lane has no network"):
+        WasiBackend().run(spec)
+
+
+def test_only_a_grant_asks_for_a_network() -> None:
+    text = b"""
+version: 1
+capabilities: {net: {allow: ["a.example"], unsafe_host_loopback: ["127.0.0.1:80"]}}
+limits: {cpu_ms: 9, memory_mb: 9, wall_sec: 9, pids: 9, output_bytes: 9, tmp_mb: 9}
+"""
+    policy = parse_policy(text, policy_id="p", source="p.yml")
+
+    def needs(*entries: str) -> bool:
+        document = {"cmd": "true", "allow_net": entries}
+        return needs_network(parse_request(json.dumps(document).encode()), policy)
+
+    assert needs("a.example")
+    assert needs("127.0.0.1:80")
+    assert not needs()
+    assert not needs("b.example")  # refused, which is a result whatever could run it

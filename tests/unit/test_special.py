@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from magicrune.special import (
     reaches,
 )
 
+DOCS = (Path(__file__).parents[2] / "docs" / "network.md").read_text()
 WIDE = (NetRule.parse("0.0.0.0/0"), NetRule.parse("::/0"), NetRule.parse("::/1"))
 
 SPECIAL = """
@@ -132,3 +134,8 @@ def test_small_things():
     assert is_synthetic(ip_address("fdff:6d61:6769:63::5"))
     assert not is_synthetic(ip_address("fdff:6d61:6769:64::5"))
     assert canonical_address(ip_address("::ffff:1.2.3.4")) == ip_address("1.2.3.4")
+
+
+@pytest.mark.parametrize("special", SPECIAL_RANGES, ids=lambda each: str(each.network))
+def test_the_docs_have_every_range(special):
+    assert f"| `{special.network}` | {special.name} | {special.source} |" in DOCS

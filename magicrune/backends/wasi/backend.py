@@ -47,10 +47,10 @@ class WasiBackend:
 
     def run(self, spec: ContainerSpec, cancellation: Cancellation | None = None) -> Observation:
         """See base.Backend. Refuses a spec that this lane cannot hold (network)."""
-        if spec.net:
+        if spec.has_network:
             raise BackendUnavailable(
                 "the WASI lane has no network",
-                where=", ".join(str(rule) for rule in spec.net),
+                where=", ".join(str(rule) for rule in (*spec.net, *spec.host_loopback)),
                 hint="leave allow_net empty, or choose a container backend",
             )
         cancellation = cancellation or Cancellation()
