@@ -19,7 +19,7 @@ AUTO = "auto"
 
 BACKENDS = ("wasi", "oci", "podman", "docker")
 """All that a policy can name (policy_model.BackendName)."""
-_WITHOUT_NETWORK = frozenset({"wasi"})
+WITHOUT_NETWORK = frozenset({"wasi"})
 """Sandboxes that cannot broker connections: whoever asks for some must not get them."""
 
 
@@ -65,7 +65,7 @@ def make(name: str) -> Backend | None:
 def _first_usable(names: Sequence[str], network: bool) -> Choice:
     reasons: list[str] = []
     for name in names:
-        if network and name in _WITHOUT_NETWORK:
+        if network and name in WITHOUT_NETWORK:
             reasons.append(f"{name}: has no network, and the request is granted one (allow_net)")
             continue
         make = _MAKERS.get(name)

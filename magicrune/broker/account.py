@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from magicrune.display import escape
 from magicrune.observation import ConnectionRecord, Event, EventKind, NetUsage
@@ -28,6 +28,8 @@ class NetObservation:
     """False: there were more different refusals than are told."""
     limit: str | None
     """The limit that ended the job."""
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    """Addresses that stood for names in the sandbox, and the names."""
 
 
 @dataclass(slots=True, eq=False)
@@ -169,8 +171,8 @@ class Account:
         """Since the start of the job."""
         return max(0, int((time.monotonic() - self._started) * 1000))
 
-    def observe(self) -> NetObservation:
-        """All of it."""
+    def observe(self, aliases: Mapping[str, str] | None = None) -> NetObservation:
+        """All of it; `aliases` as in NetObservation."""
         usage = NetUsage(
             connections=tuple(each.record() for each in self._connections),
             connections_total=self._total,
@@ -183,7 +185,9 @@ class Account:
             queries=self._queries,
         )
         counts = {kind: count for kind, count in self._counts.items() if count}
-        return NetObservation(usage, tuple(self._events), counts, self._complete, self.limit)
+        return NetObservation(
+            usage, tuple(self._events), counts, self._complete, self.limit, aliases or {}
+        )
 
     def _tell_limit(self, limit: str) -> None:
         self._counts[EventKind.LIMIT] += 1

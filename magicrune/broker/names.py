@@ -36,3 +36,7 @@ class Names:
         if not 1 <= number <= len(self._names):
             return None
         return self._names[number - 1]
+
+    def aliases(self) -> dict[str, str]:
+        """Every address that stands for a name, and the name."""
+        return {str(each): name for name in self._names for each in self.addresses_of(name)}

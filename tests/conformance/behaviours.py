@@ -18,6 +18,8 @@ GAPS: dict[str, dict[str, str]] = {
         "sparse_file_is_bounded": "no tool of the lane makes sparse files",
         "shared_memory_is_private": "there is no /dev/shm",
         "daemon_dies_with_the_job": "there are no sessions",
+        "own_loopback_works": "there are no sockets",
+        "connecting_away_is_refused_at_once": "there are no sockets",
     },
     "oci": {},
     "docker": {},
@@ -512,3 +514,41 @@ def controls_are_read_back(run: Run) -> None:
 def shared_memory_is_private(run: Run) -> None:
     assert run("echo x > /dev/shm/a; cat /dev/shm/a").stdout == b"x\n"
     assert run("ls -A /dev/shm").stdout == b""
+
+
+_TALK = """
+import socket
+server = socket.socket()
+server.bind(("127.0.0.1", 0))
+server.listen()
+client = socket.create_connection(server.getsockname())
+peer, _ = server.accept()
+peer.sendall(b"tcp")
+print(client.recv(3).decode())
+for family, own in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+    try:
+        one = socket.socket(family, socket.SOCK_DGRAM)
+        one.bind((own, 0))
+    except OSError:
+        continue  # Docker turns IPv6 off
+    other = socket.socket(family, socket.SOCK_DGRAM)
+    other.sendto(b"udp", one.getsockname())
+    print(one.recv(3).decode())
+    break
+"""
+
+
+@behaviour
+def own_loopback_works(run: Run) -> None:
+    seen = run("python3 /tmp/talk.py", files={"/tmp/talk.py": _TALK.encode()})
+    assert seen.stdout == b"tcp\nudp\n", seen.stderr
+    assert EventKind.CONNECT not in kinds(seen)
+
+
+@behaviour
+def connecting_away_is_refused_at_once(run: Run) -> None:
+    away = "import socket\nprint(socket.socket().connect_ex(('192.0.2.1', 80)))"
+    seen = run('python3 -c "$AWAY"', env={"AWAY": away})
+    assert seen.stdout == b"111\n", seen.stderr
+    assert seen.usage.wall_ms < 5000
+    assert EventKind.CONNECT in kinds(seen)

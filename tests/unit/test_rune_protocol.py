@@ -318,6 +318,8 @@ def test_artifacts_are_put_together() -> None:
         ({"reason": "cpu", "exit": None, "signal": 9}, Ending.CPU_LIMIT, ["cpu"]),
         ({"reason": "output", "exit": None, "signal": 9}, Ending.OUTPUT_LIMIT, ["output"]),
         ({"reason": "killed", "exit": None, "signal": 9}, Ending.INFRA_ERROR, []),
+        # Which limit of the network it was, the broker tells.
+        ({"reason": "net", "exit": None, "signal": 9}, Ending.NET_LIMIT, []),
     ],
 )
 def test_endings(changes: dict[str, Any], ending: Ending, limits: list[str]) -> None:

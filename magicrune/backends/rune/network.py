@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from magicrune.backends.rune.container import GATE
 from magicrune.errors import BackendFailed
-from magicrune.observation import ControlReading
+from magicrune.observation import ControlReading, Event
 
 if TYPE_CHECKING:
     from magicrune.broker.account import NetObservation
@@ -94,7 +94,8 @@ def add_network(seen: Observation, network: Network) -> Observation:
     told = network.observation
     if told is None:  # the job never began
         return seen
-    events = sorted((*seen.events, *told.events), key=lambda event: event.at_ms)
+    own = (_named(event, told.aliases) for event in seen.events)
+    events = sorted((*own, *told.events), key=lambda event: event.at_ms)
     kinds = {*seen.event_counts, *told.counts}
     counts = {k: seen.event_counts.get(k, 0) + told.counts.get(k, 0) for k in kinds}
     return replace(
@@ -104,3 +105,9 @@ def add_network(seen: Observation, network: Network) -> Observation:
         telemetry_complete=seen.telemetry_complete and told.complete,
         network=told.usage,
     )
+
+
+def _named(event: Event, aliases: Mapping[str, str]) -> Event:
+    """Init knows the address alone of what it refuses itself (a datagram)."""
+    name = aliases.get(str(event.detail.get("address")))
+    return event if name is None else replace(event, detail={**event.detail, "host": name})
