@@ -83,7 +83,7 @@ def test_a_fallback_is_said_and_strict_refuses_it(tmp_path: Path) -> None:
     request = tmp_path / "request.json"
     request.write_text(
         '{"cmd": "echo hi", "stdin": "", "env": {}, "files": [], "policy_id": "fallback", '
-        '"timeout_sec": 5, "allow_net": [], "allow_fs": [], "seed": 0}'
+        '"timeout_sec": 5, "allow_net": [], "allow_fs": [], "seed": 0, "repeatable": false}'
     )
     words = ("exec", "-f", str(request), "--policy", str(policy))
     done = magicrune(*words, home=tmp_path)
