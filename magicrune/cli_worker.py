@@ -158,9 +158,11 @@ async def _publish(
     attach: bool,
 ) -> int:
     from magicrune.request import run_id
+    from magicrune.worker.progress import Progress
     from magicrune.worker.publisher import Publisher
 
     publisher = await Publisher.connected(settings)
+    progress = Progress()
     worst = 0
     try:
         names = []
@@ -174,10 +176,16 @@ async def _publish(
                 names.append(run_id(request))
             if telling:  # at once: the next one may fail
                 write_stdout(json.dumps({"run_id": names[-1], "queued": True}).encode() + b"\n")
-        for name in () if telling else names:
-            answer = await publisher.answer(name, 60.0 if wait is None else wait)
+        for place, name in enumerate(() if telling else names, 1):
+
+            def look(left: float, what: str = f"{name} ({place} of {len(names)})") -> None:
+                progress.show(f"waiting for {what}, {left:.0f} s more")
+
+            answer = await publisher.answer(name, 60.0 if wait is None else wait, look)
+            progress.clear()
             worst = max(worst, _print_answer(answer))
     finally:
+        progress.clear()
         await publisher.close()
     return worst
 

@@ -51,10 +51,11 @@ class Worker:
         self._concurrency = concurrency
         self._health = health
         self._name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._log = Log(self._name, as_json=settings.log_json)
         self.metrics = Metrics(
             settings.metrics_every, settings.metrics_file, settings.metrics_textfile
         )
+        self._running: set[str] = set()
+        self._log = Log(self._name, as_json=settings.log_json, status=self._status)
         self._tracer = make_tracer(self._name)
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -71,6 +72,7 @@ class Worker:
             with ThreadPoolExecutor(self._concurrency, "job") as pool:
                 await self._serve_slots(self._client, js, pool)
         finally:
+            self._log.clear()
             self._tracer.close()
             self.metrics.write()
             if server:
@@ -105,6 +107,7 @@ class Worker:
         loop = asyncio.get_running_loop()
 
         async def run(request: SpellRequest, cancellation: Cancellation) -> SpellResult:
+            self._log.refresh()
             return await loop.run_in_executor(pool, self._execute, request, cancellation)
 
         settings = self._settings
@@ -119,7 +122,7 @@ class Worker:
             stopping=self._stopping,
             say=client.publish,
             max_payload=client.max_payload,
-            running=set(),
+            running=self._running,
             skip_ack=settings.test_skip_ack,
         )
         pull = await js.pull_subscribe_bind(durable=settings.durable, stream=settings.stream)
@@ -170,12 +173,16 @@ class Worker:
     def _note(self, event: str, *, level: str = "info", **fields: object) -> None:
         self._tracer.note(event, fields)
         fields.pop("phases", None)
-        self._log(event, level=level, **fields)
         verdict = fields.get("verdict")
+        self._log.clear()
         try:
             self.metrics.count(event, str(verdict) if verdict else None)
         except OutputFailed as error:  # a full disk is no reason to drop a request
             self._log("metrics", level="error", reason=str(error)[:300])
+        self._log(event, level=level, **fields)
+
+    def _status(self) -> str:
+        return f"{len(self._running)} of {self._concurrency} running · {self.metrics.summary()}"
 
     def _listen_for_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -86,6 +86,12 @@ class Metrics:
             lines.append(f"{full} {self._counts[name]}")
         return "\n".join(lines) + "\n"
 
+    def summary(self) -> str:
+        """A few words for a person."""
+        named = ((name, self._counts[name]) for name in ("green", "yellow", "red", "errors"))
+        parts = ", ".join(f"{count} {name}" for name, count in named if count)
+        return f"{self.processed} answered" + (f" ({parts})" if parts else "")
+
     def _say(self) -> None:
         dupes, reds = self._counts["duplicates"], self._counts["red"]
         line = f"magicrune: processed={self.processed} dupes={dupes} reds={reds}"

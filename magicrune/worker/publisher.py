@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from magicrune.errors import DuplicateRequest, NoAnswer, QueueUnavailable, RequestInvalid
@@ -93,8 +94,13 @@ class Publisher:
             raise _duplicate(name)
         return name
 
-    async def answer(self, name: str, wait: float) -> Answer:
-        """The answer to a run, waited for at most `wait` seconds. Raises NoAnswer."""
+    async def answer(
+        self, name: str, wait: float, look: Callable[[float], None] = lambda _: None
+    ) -> Answer:
+        """The answer to a run, waited for at most `wait` seconds. Raises NoAnswer.
+
+        `look` is called now and then, with the seconds that are left.
+        """
         news = asyncio.Event()
 
         async def heard(_: object) -> None:
@@ -114,6 +120,7 @@ class Publisher:
                         where=name,
                         hint="magicrune result looks again; is a worker running?",
                     )
+                look(left)
                 try:
                     await asyncio.wait_for(news.wait(), min(left, _LOOK_S))
                     # Core subscribers hear it a moment before the stream has stored it.

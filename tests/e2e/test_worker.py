@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import gzip
 import json
+import os
+import select
 import signal
 import socket
 import sqlite3
@@ -302,6 +304,50 @@ def test_health_and_metrics(bench: Bench, tmp_path: Path) -> None:
     bench.server.kill()
     bench.until(lambda: get("/readyz")[0] == 503, "not ready")
     assert get("/healthz")[0] == 200
+
+
+def on_terminal(bench: Bench, *words: str) -> tuple[subprocess.Popen[bytes], int]:
+    """A command whose stderr is a terminal; our end of that."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "magicrune", *words],
+        env=bench.settings(bench.place / "t", TERM="xterm", COLUMNS="200"),
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    return process, ours
+
+
+def heard_until(ours: int, text: bytes, heard: bytes = b"") -> bytes:
+    deadline = time.monotonic() + 40
+    while text not in heard:
+        assert time.monotonic() < deadline, heard
+        if select.select([ours], [], [], 1)[0]:
+            heard += os.read(ours, 4096)
+    return heard
+
+
+def test_progress_on_a_terminal_and_nowhere_else(bench: Bench) -> None:
+    name = name_of(document(1)).encode()
+    path = bench.place / "1.json"
+    path.write_bytes(document(1))
+    publisher, its = on_terminal(bench, "publish", str(path), "--wait", "30")
+    heard_until(its, b"\r\x1b[Kwaiting for " + name + b" (1 of 1), ")
+    worker, ours = on_terminal(bench, "consume", "--backend", "wasi")
+    heard = heard_until(ours, b"\r\x1b[K1 of 2 running")
+    heard = heard_until(ours, b"1 answered (1 green)", heard)
+    assert json.loads(publisher.communicate(timeout=20)[0])["stdout"] == "job 1\n"
+    worker.terminate()
+    heard_until(ours, b"draining", heard)
+    worker.communicate(timeout=20)
+    for each in (its, ours):
+        os.close(each)
+    quiet = bench.command("publish", str(path), "--attach", "--wait", "30")
+    assert b"\x1b" not in quiet.stderr + quiet.stdout
+    number = bench.worker()
+    bench.until_said("ready", number)
+    assert "\x1b" not in bench.log(number)
 
 
 def test_spans(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ def bench(tmp_path: Path, module_cache: Path) -> Iterator[Bench]:
     server_binary()
     made = Bench(tmp_path, module_cache, NatsServer(tmp_path / "nats"))
     yield made
+    made.end()
     made.server.stop()
 
 
@@ -83,3 +85,66 @@ def test_tls_with_certificates_of_both(bench: Bench) -> None:
     assert not publishes(bench, **own)  # a server that nobody vouches for
     assert not publishes(bench, NATS_CA=f"{place}/server.pem")  # a client that has no name
     assert publishes(bench, NATS_CA=f"{place}/server.pem", **own)
+
+
+def test_credentials_of_an_operators_account(bench: Bench) -> None:
+    pytest.importorskip("nkeys")
+    from tests.nats_jwt import Realm
+
+    realm = Realm()
+    serve(bench, realm.config)
+    mine, strange = bench.place / "mine.creds", bench.place / "strange.creds"
+    mine.write_text(realm.credentials())
+    strange.write_text(realm.credentials(by_stranger=True))
+    assert not publishes(bench)
+    assert not publishes(bench, NATS_CREDS=str(strange))
+    assert publishes(bench, NATS_CREDS=str(mine))
+    bench.worker(NATS_CREDS=str(mine))
+    done = bench.command(
+        "publish", "samples/ok.json", "--attach", "--wait", "30", NATS_CREDS=str(mine)
+    )
+    assert done.returncode == 0, done.stderr
+
+
+WORKER = "run.req.*, run.res.*, run.dlq.*, $KV.RUN_CLAIMS.*, $JS.API.>, $JS.ACK.>, _INBOX.>"
+PUBLISHER = "run.req.default, $JS.API.STREAM.INFO.*, $JS.API.STREAM.MSG.GET.RUN_RES"
+
+
+def test_rights_that_docs_name_are_enough_and_no_more(bench: Bench) -> None:
+    """docs/worker.md, "Who may do what"."""
+
+    def user(name: str, publish: str, subscribe: str) -> str:
+        def listed(subjects: str) -> str:
+            return ", ".join(f'"{each.strip()}"' for each in subjects.split(","))
+
+        rights = f"publish: [{listed(publish)}], subscribe: [{listed(subscribe)}]"
+        return f"{{user: {name}, password: p, permissions: {{{rights}}}}}"
+
+    users = [user("w", WORKER, "_INBOX.>"), user("p", PUBLISHER, "run.res.*, _INBOX.>")]
+    serve(bench, f"authorization {{ users = [ {', '.join(users)} ] }}")
+    publisher = {"NATS_USER": "p", "NATS_PASSWORD": "p"}
+    bench.worker(NATS_USER="w", NATS_PASSWORD="p")
+    bench.until_said("ready")
+    done = bench.command("publish", "samples/ok.json", "--wait", "30", **publisher)
+    assert done.returncode == 0, done.stderr
+    bad = bench.place / "bad.json"
+    bad.write_bytes(b"{}")
+
+    async def forge(js: object, subject: str) -> bool:
+        try:
+            await js.publish(subject, b"x", timeout=1)  # type: ignore[attr-defined]
+        except Exception:  # noqa: BLE001 - refused: no answer comes
+            return False
+        return True
+
+    async def work() -> list[bool]:
+        import nats
+
+        client = await nats.connect(bench.server.url, user="p", password="p")
+        js = client.jetstream()
+        told = [await forge(js, "run.req.default")]  # the control: this one may
+        told += [await forge(js, each) for each in ("run.res.r_1", "$KV.RUN_CLAIMS.k")]
+        await client.close()
+        return told
+
+    assert asyncio.run(work()) == [True, False, False]
