@@ -55,7 +55,7 @@ class Desk:
         self._spawn = spawn
         self._loop = asyncio.get_running_loop()
         self._buffer = Buffer()
-        self._seen: set[int] = set()
+        self._waiting: set[int] = set()
         self._dialled: dict[int, tuple[socket.socket, Connection]] = {}
         self._flows: set[Flow] = set()
         self.idle = asyncio.Event()
@@ -91,10 +91,9 @@ class Desk:
             self._connect(packet.number, end)
         elif isinstance(packet, Dropped):
             self._drop(packet.number)
-        elif packet.number in self._seen:
+        elif packet.number in self._waiting or packet.number in self._dialled:
             raise PacketInvalid(f"wish {packet.number} came before")
         else:
-            self._seen.add(packet.number)
             self._wish(packet)
 
     def _wish(self, wish: Wish) -> None:
@@ -138,6 +137,7 @@ class Desk:
         if connection is None:
             self._settle(wish, errno.ECONNREFUSED)
         else:
+            self._waiting.add(wish.number)
             self._spawn(self._dial(wish, connection, addresses))
 
     async def _dial(self, wish: Wish, connection: Connection, addresses: Sequence[Address]) -> None:
@@ -230,9 +230,7 @@ class Desk:
         if number not in self._dialled:
             if inner is not None:
                 inner.close()
-            if number not in self._seen:
-                raise PacketInvalid(f"socket of wish {number}, which was not granted")
-            return  # cut off meanwhile
+            raise PacketInvalid(f"socket of wish {number}, which was not granted")
         upstream, connection = self._dialled.pop(number)
         if inner is None:  # no descriptor was free: the job sees its connection closed
             upstream.close()
@@ -262,14 +260,14 @@ class Desk:
         self.idle.clear()
 
     def _drop(self, number: int) -> None:
-        if number not in self._seen:
-            raise PacketInvalid(f"drops wish {number}, which it never had")
-        dialled = self._dialled.pop(number, None)
-        if dialled is not None:
-            dialled[0].close()
-            self._account.end(dialled[1], "dropped")
+        if number not in self._dialled:
+            raise PacketInvalid(f"drops wish {number}, which was not granted")
+        upstream, connection = self._dialled.pop(number)
+        upstream.close()
+        self._account.end(connection, "dropped")
 
     def _settle(self, wish: Wish, code: int) -> None:
+        self._waiting.discard(wish.number)
         self._line.put(write_verdict(wish.number, code))
 
 

@@ -12,6 +12,8 @@ from magicrune.hosts import Address
 
 STAGGER_S = 0.25
 """Until the next address is tried beside one that does not answer (RFC 8305, 5)."""
+ATTEMPTS = 6
+"""Addresses of one name that are tried."""
 
 EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 """What the kernel says where this process or machine has no more."""
@@ -48,7 +50,7 @@ async def dial(
             raise TimeoutError(errno.ETIMEDOUT, "it did not answer") from None
     loop = asyncio.get_running_loop()
     deadline = loop.time() + timeout_s
-    waiting = list(addresses)
+    waiting = list(addresses[:ATTEMPTS])
     attempts: dict[asyncio.Task[socket.socket], Address] = {}
     failures: list[OSError] = []
     try:

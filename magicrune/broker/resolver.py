@@ -17,6 +17,8 @@ _TTL_S = (1.0, 300.0)
 _ABSENT_S = 5.0
 _ADDRESSES_MAX = 32
 """Of one name; more are left out."""
+_AT_ONCE = 16
+"""Names asked upstream at one time, each with two sockets."""
 
 
 class NoSuchName(Exception):
@@ -33,6 +35,7 @@ class Resolver:
     def __init__(self, servers: tuple[str, ...], timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._servers = servers
+        self._turn = asyncio.Semaphore(_AT_ONCE)
         self._stub: dns.asyncresolver.Resolver | None = None
         self._kept: dict[str, tuple[float, tuple[Address, ...] | NoSuchName]] = {}
         self._asking: dict[str, asyncio.Task[tuple[Address, ...]]] = {}
@@ -61,9 +64,10 @@ class Resolver:
 
     async def _ask(self, name: str) -> tuple[Address, ...]:
         loop = asyncio.get_running_loop()
-        answers = await asyncio.gather(
-            self._query(name, "A"), self._query(name, "AAAA"), return_exceptions=True
-        )
+        async with self._turn:
+            answers = await asyncio.gather(
+                self._query(name, "A"), self._query(name, "AAAA"), return_exceptions=True
+            )
         found: list[Address] = []
         lives = [_TTL_S[1]]
         failed: LookupFailed | None = None

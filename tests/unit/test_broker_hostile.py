@@ -494,14 +494,15 @@ def test_an_init_that_talks_nonsense_is_a_failure_of_the_sandbox(data):
 
 
 def test_a_wish_comes_once():
-    box = Sandbox(open_plan("127.0.0.1"))
-    box.wish("192.0.2.1", 80)
-    box._next -= 1
-    box.wish("192.0.2.1", 80)
-    box.await_kill()
-    with pytest.raises(BackendFailed, match="came before"):
-        box.stop()
-    box.close()
+    with server(echo) as port:
+        box = Sandbox(open_plan("127.0.0.1"))
+        box.ask("127.0.0.1", port)
+        box._next -= 1
+        box.wish("127.0.0.1", port)
+        box.await_kill()
+        with pytest.raises(BackendFailed, match="came before"):
+            box.stop()
+        box.close()
 
 
 def test_other_sockets_than_agreed_are_not_served():
