@@ -226,8 +226,8 @@ Zone = Mapping[tuple[str, str], list[str]]
 def dns_server(zone: Zone, *, delay_s: float = 0.0) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """A real DNS server (UDP) for `zone`; its address and, as they come, the questions.
 
-    A name with no entry at all does not exist; `["!CODE"]` gives that code; a CNAME is
-    followed within the zone, as a resolver does.
+    A name with no entry at all does not exist; `["!CODE"]` gives that code, `["!DROP"]` no
+    answer; a CNAME is followed within the zone, as a resolver does.
     """
     asked: list[tuple[str, str]] = []
     names = {name for name, _ in zone}
@@ -248,6 +248,8 @@ def dns_server(zone: Zone, *, delay_s: float = 0.0) -> Iterator[tuple[str, list[
             reply.answer.append(dns.rrset.from_text(name + ".", 60, "IN", "CNAME", target + "."))
             name = target
         values = zone.get((name, kind), [])
+        if values == ["!DROP"]:
+            return b""
         if values and values[0].startswith("!"):
             reply.set_rcode(dns.rcode.from_text(values[0][1:]))
         elif values:
@@ -263,7 +265,9 @@ def dns_server(zone: Zone, *, delay_s: float = 0.0) -> Iterator[tuple[str, list[
             if not data:
                 return
             time.sleep(delay_s)
-            udp.sendto(reply_to(data), sender)
+            reply = reply_to(data)
+            if reply:
+                udp.sendto(reply, sender)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()

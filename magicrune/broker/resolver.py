@@ -15,6 +15,8 @@ from magicrune.hosts import Address, read_resolver
 _TTL_S = (1.0, 300.0)
 """Least and most that an answer is kept, whatever its TTL: a run lasts a minute."""
 _ABSENT_S = 5.0
+_DELAY_S = 0.05
+"""For the other family, once one has addresses."""
 _ADDRESSES_MAX = 32
 """Of one name; more are left out."""
 _AT_ONCE = 16
@@ -65,9 +67,7 @@ class Resolver:
     async def _ask(self, name: str) -> tuple[Address, ...]:
         loop = asyncio.get_running_loop()
         async with self._turn:
-            answers = await asyncio.gather(
-                self._query(name, "A"), self._query(name, "AAAA"), return_exceptions=True
-            )
+            answers = await self._ask_both(name)
         found: list[Address] = []
         lives = [_TTL_S[1]]
         failed: LookupFailed | None = None
@@ -88,6 +88,22 @@ class Resolver:
         life = max(_TTL_S[0], min(lives))
         self._kept[name] = (loop.time() + life, addresses)
         return addresses
+
+    async def _ask_both(self, name: str) -> list[tuple[list[Address], float] | BaseException]:
+        """Both families; one that is silent holds up the other a moment only (RFC 8305, 3)."""
+        loop = asyncio.get_running_loop()
+        asked = [loop.create_task(self._query(name, kind)) for kind in ("A", "AAAA")]
+        try:
+            done, late = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            useful = any(task.exception() is None and task.result()[0] for task in done)
+            if late:
+                await asyncio.wait(late, timeout=_DELAY_S if useful else None)
+            ready = [task for task in asked if task.done()]
+            return [task.exception() or task.result() for task in ready]
+        finally:
+            for task in asked:
+                task.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
 
     async def _query(self, name: str, kind: str) -> tuple[list[Address], float]:
         try:

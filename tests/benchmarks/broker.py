@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from magicrune.spec import NetLimits
-from tests.broker_world import Sandbox, dns_server, echo, open_plan, sandbox, server
+from tests.broker_world import Sandbox, open_plan, sandbox
 
 ROUNDS = 3
 TRIES = 500
@@ -34,6 +34,16 @@ import socket, sys
 end = socket.socket(fileno=int(sys.argv[1])); end.setblocking(True);
 block = bytearray(1 << 20)
 while end.recv_into(block): pass
+"""
+
+
+_SERVE = f"""
+import sys
+from tests.broker_world import dns_server, echo, server
+zone = {{(f"n{{n}}.api.example", "A"): ["127.0.0.1"] for n in range({TRIES + 5})}}
+with server(echo) as port, dns_server(zone) as (resolver, _):
+    print(port, resolver, flush=True)
+    sys.stdin.read()
 """
 
 
@@ -98,31 +108,40 @@ def report(name: str, took: list[float]) -> None:
 
 
 def latency() -> None:
-    zone = {(f"n{n}.api.example", "A"): ["127.0.0.1"] for n in range(TRIES + 5)}
-
     def ping(job: socket.socket) -> None:
         with job:
             job.sendall(b"x")
             job.recv(1)
 
-    with server(echo) as port, dns_server(zone) as (resolver, _):
-        limits = NetLimits(names=10_000)
-        plan = open_plan("127.0.0.1", "*.api.example", resolver=resolver, limits=limits)
-        with sandbox(plan) as box:
-            report(
-                "connection, direct",
-                spread(lambda: ping(socket.create_connection(("127.0.0.1", port)))),
-            )
-            report("connection, brokered", spread(lambda: ping(box.connect("127.0.0.1", port))))
-            report("refusal", spread(lambda: box.ask("192.0.2.1", 80) and None))
-            address, _, number = resolver.rpartition(":")
-            gate, box.dns = box.dns, (address, int(number))
-            report("name, direct", spread(lambda: box.resolve("n0.api.example") and None))
-            box.dns = gate
-            names = iter(range(TRIES + 5))
-            fresh = spread(lambda: box.resolve(f"n{next(names)}.api.example") and None)
-            report("name, new", fresh)
-            report("name, known", spread(lambda: box.resolve("n0.api.example") and None))
+    with subprocess.Popen(
+        [sys.executable, "-c", _SERVE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as servers:
+        said, closing = servers.stdout, servers.stdin
+        assert said is not None
+        assert closing is not None
+        number, resolver = said.readline().split()
+        try:
+            compare(int(number), resolver, ping)
+        finally:
+            closing.close()
+
+
+def compare(port: int, resolver: str, ping: Callable[[socket.socket], None]) -> None:
+    limits = NetLimits(names=10_000)
+    plan = open_plan("127.0.0.1", "*.api.example", resolver=resolver, limits=limits)
+    with sandbox(plan) as box:
+        here = ("127.0.0.1", port)
+        report("connection, direct", spread(lambda: ping(socket.create_connection(here))))
+        report("connection, brokered", spread(lambda: ping(box.connect(*here))))
+        report("refusal", spread(lambda: box.ask("192.0.2.1", 80) and None))
+        address, _, number = resolver.rpartition(":")
+        gate, box.dns = box.dns, (address, int(number))
+        report("name, direct", spread(lambda: box.resolve("n0.api.example") and None))
+        box.dns = gate
+        names = iter(range(TRIES + 5))
+        fresh = spread(lambda: box.resolve(f"n{next(names)}.api.example") and None)
+        report("name, new", fresh)
+        report("name, known", spread(lambda: box.resolve("n0.api.example") and None))
 
 
 if __name__ == "__main__":

@@ -367,3 +367,18 @@ def test_open_connections_are_bounded_not_ended():
     assert (seen.limit, seen.usage.open_peak) == (None, 2)
     assert details(seen, EventKind.LIMIT) == [{"limit": "net_open_connections"}]
     assert seen.counts[EventKind.LIMIT] >= 3
+
+
+def test_a_family_that_nobody_answers_for_holds_up_nothing():
+    zone = {("half.example", "A"): ["127.0.0.1"], ("half.example", "AAAA"): ["!DROP"]}
+    zone |= {("none.example", "A"): ["!DROP"], ("none.example", "AAAA"): ["!DROP"]}
+    with (
+        server(echo) as port,
+        dns_server(zone) as (resolver, _),
+        sandbox(open_plan("half.example", "none.example", resolver=resolver)) as box,
+    ):
+        began = time.monotonic()
+        assert box.ask(box.resolve("half.example")[0], port) == 0
+        assert time.monotonic() - began < 1  # resolve_s is 2
+        with pytest.raises(LookupError, match="SERVFAIL"):
+            box.resolve("none.example")
