@@ -19,6 +19,7 @@ from magicrune.broker.wire import (
     PacketInvalid,
     Socket,
     Wish,
+    write_dialling,
     write_kill,
     write_verdict,
 )
@@ -150,6 +151,8 @@ class Desk:
                     self._settle(wish, errno.ECONNREFUSED)
                     return
                 connection.address = str(addresses[0])
+            if wish.non_blocking:
+                self._line.put(write_dialling(wish.number))
             upstream, address = await dial(addresses, wish.port, self._dial_s)
         except (NoSuchName, LookupFailed) as error:
             self._fail(wish, connection, errno.EHOSTUNREACH, f"name not resolved: {error}")

@@ -16,6 +16,7 @@ OWN_LOOPBACK = -1
 _WISH = struct.Struct("<BBBBIIH16s")
 _NUMBERED = struct.Struct("<B3xI")
 _VERDICT = struct.Struct("<B3xIi")
+_NON_BLOCKING = 1
 _LOOPBACK = 2
 
 
@@ -32,6 +33,8 @@ class Wish:
     port: int
     loopback: bool
     """Init takes it for the job's own machine, unless it is the executor's."""
+    non_blocking: bool = False
+    """The job does not wait in connect(), once it is known that it is dialled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,16 @@ def read_packet(data: bytes) -> Wish | Socket | Dropped:
         if family not in (4, 6):
             raise PacketInvalid(f"address family {family}")
         address = IPv4Address(raw[:4]) if family == 4 else IPv6Address(raw)
-        return Wish(number, address, port, bool(flags & _LOOPBACK))
+        return Wish(number, address, port, bool(flags & _LOOPBACK), bool(flags & _NON_BLOCKING))
     if kind in (b"S", b"D") and len(data) == _NUMBERED.size:
         number = _NUMBERED.unpack(data)[1]
         return Socket(number) if kind == b"S" else Dropped(number)
     raise PacketInvalid(f"{len(data)} bytes that begin with {data[:4]!r}")
+
+
+def write_dialling(number: int) -> bytes:
+    """Allowed, and being dialled: a connect() that does not wait may say so."""
+    return _NUMBERED.pack(ord("W"), number)
 
 
 def write_verdict(number: int, errno: int) -> bytes:

@@ -1,0 +1,235 @@
+"""A brokered network on every container backend: needs nothing but a server of this machine.
+
+tests/e2e/test_network.py has real programs and a made internet; this runs without root, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from magicrune.netrule import NetRule
+from magicrune.observation import Ending, EventKind, Observation
+from magicrune.spec import NetLimits
+from tests.conftest import make_spec
+from tests.engines import container_backend, lanes
+
+LANES = lanes(
+    ("oci-crun", "oci-runc", "docker", "podman"),
+    ("oci-rootless-crun", "oci-rootless-runc", "podman-rootless"),
+)
+Run = Callable[..., Observation]
+
+
+class Echo:
+    """Gives back what it is sent, until the other side says that this was all."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self._listener.getsockname()[1]
+        self.accepted = 0
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):  # reset at a limit
+            while data := connection.recv(65536):
+                connection.sendall(data)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+
+@pytest.fixture
+def echo() -> Iterator[Echo]:
+    server = Echo()
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=LANES)
+def run(request: pytest.FixtureRequest, home: object, monkeypatch: pytest.MonkeyPatch) -> Run:
+    backend = container_backend(str(request.param), monkeypatch)
+
+    def run(
+        program: str, *allowed: str, limits: NetLimits | None = None, wall_ms: int = 20_000
+    ) -> Observation:
+        files = {"/tmp/job.py": program.encode()}
+        spec = make_spec("python3 /tmp/job.py", files=files, wall_ms=wall_ms)
+        return backend.run(
+            replace(
+                spec,
+                host_loopback=tuple(map(NetRule.parse, allowed)),
+                net=(NetRule.parse("granted.example:80"),),
+                net_limits=limits or NetLimits(),
+            )
+        )
+
+    return run
+
+
+def refusals(seen: Observation) -> list[str]:
+    return [
+        str(event.detail.get("missing"))
+        for event in seen.events
+        if event.kind is EventKind.CONNECT and event.detail["outcome"] == "refused"
+    ]
+
+
+def test_what_is_granted_passes_both_ways(run: Run, echo: Echo) -> None:
+    seen = run(
+        f"""
+import socket
+one = socket.create_connection(("127.0.0.1", {echo.port}))
+peer = one.getpeername()
+one.sendall(b"x" * 300_000)
+one.shutdown(socket.SHUT_WR)
+print(len(b"".join(iter(lambda: one.recv(65536), b""))), *peer)
+six = socket.socket(socket.AF_INET6)
+six.connect(("::ffff:127.0.0.1", {echo.port}))
+six.sendall(b"six")
+print(six.recv(3).decode())
+""",
+        f"127.0.0.1:{echo.port}",
+    )
+    assert seen.stdout.decode() == f"300000 127.0.0.1 {echo.port}\nsix\n", seen.stderr
+    assert echo.accepted == 2
+    assert seen.network is not None
+    assert seen.network.connections_total == 2
+    assert seen.network.sent_bytes == seen.network.received_bytes == 300_003
+    assert all(reading.held for reading in seen.enforcement)
+    assert "network_allowlist" in {reading.control for reading in seen.enforcement}
+    assert refusals(seen) == []
+
+
+def test_everything_else_is_refused_at_once_with_the_line_that_is_missing(
+    run: Run, echo: Echo
+) -> None:
+    seen = run(
+        f"""
+import errno, socket
+for host, port in (("10.1.2.3", 80), ("8.8.8.8", 443), ("127.0.0.2", {echo.port})):
+    print(errno.errorcode[socket.socket().connect_ex((host, port))])
+non_blocking = socket.socket()
+non_blocking.setblocking(False)
+print(errno.errorcode[non_blocking.connect_ex(("8.8.4.4", 53))])
+try:
+    socket.getaddrinfo("other.example", 80)
+except socket.gaierror as error:
+    print(error.errno == socket.EAI_NONAME)
+""",
+        f"127.0.0.1:{echo.port}",
+    )
+    assert seen.stdout.decode().split() == ["ECONNREFUSED"] * 4 + ["True"], seen.stderr
+    assert echo.accepted == 0
+    assert {"10.1.2.3:80", "8.8.8.8:443", "8.8.4.4:53", "other.example"} <= set(refusals(seen))
+    assert seen.telemetry_complete
+
+
+@contextlib.contextmanager
+def busy_server(patience_s: float) -> Iterator[int]:
+    """The port of a server whose queue is full for some seconds: until then, who knocks gets
+    no answer at all."""
+    with socket.socket() as listener, socket.socket() as filler:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        filler.connect(listener.getsockname())
+
+        def serve() -> None:
+            time.sleep(patience_s)
+            with contextlib.suppress(OSError):
+                first, _ = listener.accept()
+                second, _ = listener.accept()
+                with first, second:
+                    second.sendall(second.recv(10))
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_a_connect_that_does_not_wait_is_under_way_until_it_is_there(run: Run) -> None:
+    with busy_server(3) as port:
+        seen = run(
+            f"""
+import errno, select, socket
+one = socket.socket()
+one.setblocking(False)
+print(errno.errorcode[one.connect_ex(("127.0.0.1", {port}))])
+print(errno.errorcode[one.connect_ex(("127.0.0.1", {port}))])
+poll = select.poll()
+poll.register(one, select.POLLOUT)
+print(poll.poll(200))
+print(poll.poll(30000)[0][1] == select.POLLOUT, one.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
+print(one.getpeername()[1])
+one.send(b"hi")
+poll.modify(one, select.POLLIN)
+poll.poll(10000)
+print(one.recv(2).decode())
+""",
+            f"127.0.0.1:{port}",
+            wall_ms=30_000,
+        )
+    words = seen.stdout.decode().split()
+    assert words == ["EINPROGRESS", "EALREADY", "[]", "True", "0", str(port), "hi"], seen.stderr
+
+
+def test_nobody_answers_and_the_job_is_told(run: Run) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        seen = run(
+            f"""
+import errno, socket
+print(errno.errorcode[socket.socket().connect_ex(("127.0.0.1", {port}))])
+""",
+            f"127.0.0.1:{port}",
+        )
+    assert seen.stdout == b"ECONNREFUSED\n", seen.stderr
+    assert refusals(seen) == []
+    assert seen.network is not None
+    assert seen.network.failed == 1
+
+
+def test_a_limit_of_the_network_ends_the_job(run: Run, echo: Echo) -> None:
+    seen = run(
+        f"""
+import socket, time
+one = socket.create_connection(("127.0.0.1", {echo.port}))
+one.sendall(b"x" * 100_000)
+time.sleep(20)
+""",
+        f"127.0.0.1:{echo.port}",
+        limits=NetLimits(sent_bytes=50_000),
+    )
+    assert (seen.ending, seen.exit_code) == (Ending.NET_LIMIT, None)
+    assert seen.network is not None
+    assert seen.network.sent_bytes <= 50_000
+    assert "net_sent_bytes" in {
+        event.detail["limit"] for event in seen.events if event.kind is EventKind.LIMIT
+    }
+
+
+def test_without_a_grant_the_same_connection_is_refused(
+    request: pytest.FixtureRequest, run: Run, echo: Echo
+) -> None:
+    seen = run(f"import socket\nsocket.create_connection(('127.0.0.1', {echo.port}))")
+    assert seen.exit_code == 1
+    assert echo.accepted == 0
