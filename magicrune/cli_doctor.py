@@ -85,7 +85,8 @@ def explain_command(source: str, policy: str | None, backend: str) -> int:
     from magicrune.strictjson import read_limited
 
     path = find_policy(policy or os.environ.get("MAGICRUNE_POLICY") or None)
-    request = parse_request(read_limited(sys.stdin.buffer if source == "-" else source))
+    data = read_limited(sys.stdin.buffer if source == "-" else source)
+    request = parse_request(data, source="stdin" if source == "-" else source)
     rules = load_policy(path)
     choice = choose(backend, rules.runtime.backends, network=needs_network(request, rules))
     document = explain(request, path, choice)

@@ -175,7 +175,8 @@ def _load(wish: _Wish) -> tuple[SpellRequest, Policy, Choice]:
     if wish.source == "-" and sys.stdin is None:
         raise CliUsage("stdin is closed", hint="-f FILE")
     data = read_limited(sys.stdin.buffer if wish.source == "-" else wish.source)
-    request = parse_request(data, strict=wish.strict)
+    source = "stdin" if wish.source == "-" else wish.source
+    request = parse_request(data, strict=wish.strict, source=source)
     policy = load_policy(find_policy(wish.policy))
     network = needs_network(request, policy)
     choice = choose(wish.backend, policy.runtime.backends, strict=wish.strict, network=network)

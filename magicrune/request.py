@@ -194,13 +194,15 @@ class SpellRequest(BaseModel):
     )
 
 
-def parse_request(data: bytes, *, strict: bool = False) -> SpellRequest:
+def parse_request(
+    data: bytes, *, strict: bool = False, source: str = "request"
+) -> SpellRequest:
     """The request that `data` (JSON) holds; `strict` wants every key to be given.
 
-    Raises RequestInvalid; `where` is ``request:LINE:COLUMN`` for bad JSON and such as
+    Raises RequestInvalid; `where` is ``SOURCE:LINE:COLUMN`` for bad JSON and such as
     ``request.files[0].path`` for a bad value.
     """
-    value = loads(data, source="request")
+    value = loads(data, source=source)
     if not isinstance(value, dict):
         raise RequestInvalid("must be an object", where="request", hint='such as {"cmd": "true"}')
     if strict:

@@ -261,7 +261,9 @@ static int64_t read_condition(struct reader *r) {
     if (*r->at != ':') arith_fail(r, "expecting ':'");
     r->at++;
     r->skip += test != 0;
-    int64_t no = read_assign(r);
+    depth_enter();
+    int64_t no = read_condition(r); /* no assignment, as in C: that wants parentheses */
+    depth_leave();
     r->skip -= test != 0;
     return test ? yes : no;
 }

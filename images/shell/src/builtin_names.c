@@ -103,13 +103,7 @@ static int describe(const char *name, int verbose, const char *path) {
         return 0;
     }
     if (c.kind == COMMAND_NONE || c.kind == COMMAND_FILE) {
-        if (verbose) {
-            fflush(stdout);
-            struct buf b = {0};
-            buf_printf(&b, "%s: not found\n", name);
-            write_all(2, b.s, b.len);
-            buf_free(&b);
-        }
+        if (verbose) printf("%s: not found\n", name); /* part of the answer, as in dash */
         return 127;
     }
     if (verbose) {

@@ -163,7 +163,7 @@ static const char *put_conversion(struct printf_state *st, const char *s) {
     default:
         if (!*s || !strchr("diouxXeEfFgGaA", *s)) {
             warn("printf: %%%.*s: invalid directive", (int)(s - start) + (*s != 0), start);
-            st->status = 1;
+            st->status = 2;
             st->stopped = 1;
             return s;
         }

@@ -146,11 +146,9 @@ static int use_operand(const struct part *p, int is_set, struct marked *m, int f
     switch (p->op) {
     case OP_DEFAULT:
     case OP_ALTERNATE:
-        if (p->inner) {
-            expand_parts(p->inner, m, (flags & ~EXPAND_ASSIGN) | EXPAND_OPERAND);
-        } else if (p->quoted) {
-            marked_add(m, "", 1, ATTR_NULL);
-        }
+        if (p->inner) expand_parts(p->inner, m, (flags & ~EXPAND_ASSIGN) | EXPAND_OPERAND);
+        /* A field even where the operand is $@ and there are no parameters. */
+        if (p->quoted) marked_add(m, "", 1, ATTR_NULL);
         return 1;
     case OP_ASSIGN: assign_default(p, m); return 1;
     default: require_failed(p);

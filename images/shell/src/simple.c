@@ -248,7 +248,9 @@ static int run_here(const struct node *n, struct command *c, char **argv, char *
     }
     int frame = c->kind == COMMAND_FUNCTION || (n->assignments && !exits);
     if (frame) locals_push();
-    char **values = assign_all(n->assignments, frame ? FOR_COMMAND : FOR_GOOD);
+    int keep = c->builtin && c->builtin->run == builtin_exec;
+    enum lasting good = keep && argv[1] ? FOR_GOOD_EXPORTED : FOR_GOOD;
+    char **values = assign_all(n->assignments, frame ? FOR_COMMAND : good);
     trace(n->assignments, values, traced);
     find_again(n, c, argv, path);
     special_failed = 0;
@@ -256,7 +258,6 @@ static int run_here(const struct node *n, struct command *c, char **argv, char *
     if (frame) locals_pop();
     if (special_failed && exits) shell_exit(status);
     special_failed = 0;
-    int keep = c->builtin && c->builtin->run == builtin_exec;
     if (keep) {
         redirect_keep(&saved);
     } else {

@@ -134,7 +134,7 @@ static int grep_main(int argc, char **argv, int flags) {
     struct patterns p = {0};
     struct opts o = opts_start(argc, argv);
     int c;
-    g = (struct grep){.flags = flags, .delim = '\n', .max = INT64_MAX, .after = -1, .before = -1, .both = 0, .separator = "--"};
+    g = (struct grep){.flags = flags, .delim = '\n', .max = INT64_MAX, .after = -1, .before = -1, .both = -1, .separator = "--"};
     tool_name = "grep";
     while ((c = opts_next(&o, "EFGPe:f:iywxzsvm:bnHhoqaIrRd:LlcTZA:B:C:U0123456789", longs)) != OPT_END)
         if (grep_option(&g, &p, c, &o)) return c == OPT_HELP ? 0 : 2;
@@ -148,6 +148,8 @@ static int grep_main(int argc, char **argv, int flags) {
     }
     if (p.text) p.text[p.len] = '\0';
     compile(&g, &p);
+    g.grouped = g.before >= 0 || g.after >= 0 || g.both >= 0;
+    if (g.both < 0) g.both = 0;
     if (g.before < 0) g.before = g.both;
     if (g.after < 0) g.after = g.both;
     if (g.count || g.list || g.quiet || g.only) g.before = g.after = 0;

@@ -19,6 +19,7 @@ struct grep {
     int recursive; /* 2: follows symbolic links too */
     int skip_dirs, implicit_dir, binary;
     int before, after, both;
+    int grouped; /* a context was asked for, of 0 lines even */
     int64_t max;
     char delim;
     const char *label, *separator;

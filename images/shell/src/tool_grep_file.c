@@ -57,7 +57,7 @@ static void put_line(struct search *s, const char *text, size_t n, int64_t numbe
 /* -- between groups of lines that do not touch */
 static void put_separator(struct search *s, int64_t next) {
     struct grep *g = s->g;
-    if ((g->before || g->after) && g->separator && (s->printed_to ? next > s->printed_to + 1 : g->printed)) {
+    if (g->grouped && g->separator && (s->printed_to ? next > s->printed_to + 1 : g->printed)) {
         out_text(&g->out, g->separator);
         out_byte(&g->out, '\n');
     }
@@ -147,7 +147,7 @@ static void skip_lines(struct search *s, struct reader *r) {
     ptrdiff_t hit = rx_find_line(s->g->rx, from, (size_t)(end - from));
     const char *to = hit < 0 ? end : from + hit;
     while (to > from && to[-1] != '\n') to--;
-    if (s->g->numbers)
+    if (s->g->numbers || s->g->grouped)
         for (const char *p = from; (p = memchr(p, '\n', (size_t)(to - p))); p++) s->number++;
     s->offset += to - from;
     r->beg += (size_t)(to - from);

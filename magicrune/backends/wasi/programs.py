@@ -32,8 +32,8 @@ IMAGE_TIME_NS = 1_000_000_000 * 946_684_800
 _SHELL_NAMES = ("sh", "bash", "dash", "ash")
 _PYTHON_NAMES = ("python3", "python")
 _TOOLS = (  # of images/shell; tests/unit/test_wasi_programs.py holds them to its tables
-    "[ awk base32 base64 basename cat chmod cksum cmp comm cp cut date dd df dirname du echo "
-    "egrep env expand expr false fgrep find fold getconf grep head hostname id join kill ln "
+    "[ awk base32 base64 basename cat chmod cksum cmp comm cp cut date dd df diff dirname du "
+    "echo egrep env expand expr false fgrep find fold getconf grep head hostname id join kill ln "
     "ls md5sum mkdir mktemp mv nl nproc od paste printenv printf pwd readlink realpath rev rm "
     "rmdir sed seq sha1sum sha224sum sha256sum sha384sum sha512sum sleep sort split stat tac "
     "tail tar tee test timeout touch tr true truncate tsort tty uname unexpand uniq unlink wc "
