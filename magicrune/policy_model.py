@@ -7,7 +7,6 @@ policy is read, not when a job runs.
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -20,122 +19,23 @@ from pydantic import (
     model_validator,
 )
 
-from magicrune.errors import PatternInvalid
-from magicrune.hosts import read_resolver
-from magicrune.netrule import NetRule
-from magicrune.pathrule import compile_globs, compile_names, is_within, parse_tree
-from magicrune.special import SYNTHETIC_4, SYNTHETIC_6, is_loopback_rule
-
-_SYSTEM_TREES = (
-    *("/bin", "/boot", "/dev", "/etc", "/proc", "/run", "/sbin", "/sys", "/usr"),
-    *("/var/run", "/var/lock"),
+from magicrune.pathrule import is_within, parse_tree
+from magicrune.policy_entries import (
+    Deny,
+    Globs,
+    Listed,
+    Loopbacks,
+    Names,
+    Nets,
+    Resolvers,
+    Trees,
 )
-"""The image's own: a mount there would replace programs or what the kernel shows."""
-_LIBRARIES = re.compile(r"/lib[0-9x]*(/.*)?", re.DOTALL)
-
-
-def _listed(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _plain(error: PatternInvalid) -> ValueError:
-    return ValueError(f"{error.message} ({error.hint})" if error.hint else error.message)
-
-
-def _check_tree(value: str) -> str:
-    try:
-        tree = parse_tree(value)
-    except PatternInvalid as error:
-        raise _plain(error) from None
-    system = [each for each in _SYSTEM_TREES if tree == each or is_within(tree, each)]
-    if system or _LIBRARIES.fullmatch(tree):
-        raise ValueError(f"{value} belongs to the image (grant a directory such as /workspace/**)")
-    return value
-
-
-def _read_net(value: str) -> NetRule:
-    try:
-        return NetRule.parse(value)
-    except PatternInvalid as error:
-        raise _plain(error) from None
-
-
-def _check_net(value: str) -> str:
-    rule = _read_net(value)
-    if is_loopback_rule(rule):
-        raise ValueError(
-            f"{value} is loopback: the job's own needs no entry "
-            "(the executor's is unsafe_host_loopback)"
-        )
-    network = rule.network
-    reserved = SYNTHETIC_4 if isinstance(network, IPv4Network) else SYNTHETIC_6
-    if network is not None and network.subnet_of(reserved):  # type: ignore[arg-type]
-        raise ValueError(f"{value} lies in {reserved}, which stands for names inside a sandbox")
-    return value
-
-
-def _check_loopback(value: str) -> str:
-    rule = _read_net(value)
-    if rule.network is None or not is_loopback_rule(rule):
-        raise ValueError(f"{value} is not loopback (write 127.0.0.1:PORT or [::1]:PORT)")
-    return value
-
-
-def _check_resolver(value: str) -> str:
-    try:
-        read_resolver(value)
-    except PatternInvalid as error:
-        raise _plain(error) from None
-    return value
-
-
-def _check_name_glob(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_*?\[\]!-]{1,255}", value):
-        raise ValueError(f"{value!r} is not a pattern of variable names")
-    try:
-        compile_names([value])
-    except PatternInvalid as error:
-        raise _plain(error) from None
-    return value
-
-
-def _check_glob(value: str) -> str:
-    try:
-        compile_globs([value])
-    except PatternInvalid as error:
-        raise _plain(error) from None
-    return value
-
-
-def _check_default(value: object) -> object:
-    if value == "allow":
-        raise ValueError("allowing all is not possible: a policy lists what it grants (write deny)")
-    return value
 
 
 def _check_version(value: object) -> object:
     if isinstance(value, bool):  # True == 1
         raise ValueError("must be 1")
     return value
-
-
-_Listed = BeforeValidator(_listed)
-_Trees = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_tree)], ...], _Listed, Field(max_length=100)
-]
-_Nets = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_net)], ...], _Listed, Field(max_length=1000)
-]
-_Loopbacks = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_loopback)], ...], _Listed, Field(max_length=100)
-]
-_Resolvers = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_resolver)], ...], _Listed, Field(max_length=10)
-]
-_Names = Annotated[
-    tuple[Annotated[str, AfterValidator(_check_name_glob)], ...], _Listed, Field(max_length=1000)
-]
-_Deny = Annotated[Literal["deny"], BeforeValidator(_check_default)]
 
 
 class _Section(BaseModel):
@@ -150,9 +50,9 @@ _ALL_DEFAULTS: Any = Field(default={}, validate_default=True)
 class FsCapability(_Section):
     """Directories that the sandbox has beside its read-only image; each starts empty."""
 
-    default: _Deny = "deny"
-    allow: _Trees = Field(default=(), description="Directories the job may write: `DIR/**`.")
-    readonly: _Trees = Field(default=(), description="Directories only the request's files fill.")
+    default: Deny = "deny"
+    allow: Trees = Field(default=(), description="Directories the job may write: `DIR/**`.")
+    readonly: Trees = Field(default=(), description="Directories only the request's files fill.")
 
     @model_validator(mode="after")
     def _disjoint(self) -> FsCapability:
@@ -168,14 +68,14 @@ class FsCapability(_Section):
 class NetCapability(_Section):
     """Destinations that requests may ask for."""
 
-    default: _Deny = "deny"
-    allow: _Nets = Field(
+    default: Deny = "deny"
+    allow: Nets = Field(
         default=(), description="`HOST`, `*.NAME` or `CIDR`, each with `:PORT[-PORT]`."
     )
-    unsafe_host_loopback: _Loopbacks = Field(
+    unsafe_host_loopback: Loopbacks = Field(
         default=(), description="The executor's own loopback: `127.0.0.1:PORT`, `[::1]:PORT`."
     )
-    resolvers: _Resolvers = Field(
+    resolvers: Resolvers = Field(
         default=(), description="DNS servers: `ADDRESS[:PORT]`; none: the executor's own."
     )
 
@@ -183,8 +83,8 @@ class NetCapability(_Section):
 class EnvCapability(_Section):
     """Names of variables that requests may set."""
 
-    allow: _Names = Field(default=(), description="Patterns of names: `APP_*`.")
-    deny: _Names = Field(default=(), description="Patterns that win over `allow`; any letter case.")
+    allow: Names = Field(default=(), description="Patterns of names: `APP_*`.")
+    deny: Names = Field(default=(), description="Patterns that win over `allow`; any letter case.")
 
 
 class Capabilities(_Section):
@@ -245,7 +145,7 @@ class Runtime(_Section):
     """What runs the job."""
 
     backends: Annotated[
-        tuple[BackendName, ...], _Listed, Field(min_length=1), AfterValidator(_once)
+        tuple[BackendName, ...], Listed, Field(min_length=1), AfterValidator(_once)
     ] = Field(default=("wasi",), description="Sandboxes that may be used, the preferred one first.")
     image: str | None = Field(
         default=None,
@@ -323,13 +223,22 @@ class Policy(_Section):
     limits: PolicyLimits
     runtime: Runtime = _ALL_DEFAULTS
     grading: Grading = _ALL_DEFAULTS
-    sensitive: Annotated[
-        tuple[Annotated[str, AfterValidator(_check_glob)], ...], _Listed, Field(max_length=1000)
-    ] = Field(
+    sensitive: Globs = Field(
         default=(), description="Globs of paths whose reading is reported, beside the usual ones."
     )
     _policy_id: str = PrivateAttr("")
     _sha256: str = PrivateAttr("")
+
+    @model_validator(mode="after")
+    def _network_has_sockets(self) -> Policy:
+        net = self.capabilities.net
+        granted = net.allow or net.unsafe_host_loopback
+        if granted and self.runtime.seccomp == "strict" and not self.runtime.unsafe_seccomp:
+            raise ValueError(
+                "runtime.seccomp strict knows no internet sockets, so net grants nothing "
+                "(write default, or leave net.allow empty)"
+            )
+        return self
 
     @property
     def policy_id(self) -> str:

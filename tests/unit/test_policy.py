@@ -57,6 +57,15 @@ def test_the_shipped_default_denies():
     assert policy.runtime.backends == ("wasi", "oci", "podman", "docker")
 
 
+def test_a_network_that_the_profile_would_refuse_is_told_at_once():
+    granted = SMALLEST.replace("{}", '{net: {allow: ["a.example:443"]}}')
+    parse(granted + "runtime: {seccomp: default}\n")
+    parse(granted + "runtime: {seccomp: strict, unsafe_seccomp: loose}\n")
+    parse(SMALLEST + "runtime: {seccomp: strict}\n")
+    error = refused(granted + "runtime: {seccomp: strict}\n")
+    assert "strict knows no internet sockets" in error.message
+
+
 def test_what_is_left_out_is_granted_to_nobody():
     policy = parse(SMALLEST)
     assert policy.capabilities.fs.allow == policy.capabilities.fs.readonly == ()
