@@ -1,26 +1,25 @@
-"""One thread with an event loop for the network of one run."""
+"""One thread for the network of one run.
+
+What it runs (asyncio, DNS) takes a tenth of a second to load. That begins with the making of
+a broker, beside whatever else is done until the sandbox is there.
+"""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import resource
 import socket
 import threading
-from collections.abc import Coroutine
-from typing import Any
+from typing import TYPE_CHECKING
 
-from magicrune.broker.account import Account, NetObservation
-from magicrune.broker.desk import Desk
-from magicrune.broker.dial import EXHAUSTED
-from magicrune.broker.gate import Gate
-from magicrune.broker.judge import Judge
-from magicrune.broker.names import Names
 from magicrune.broker.plan import NetPlan
-from magicrune.broker.resolver import Resolver
 from magicrune.broker.wire import PacketInvalid
 from magicrune.errors import BackendFailed
+
+if TYPE_CHECKING:
+    from magicrune.broker.account import NetObservation
+    from magicrune.broker.service import Service, Sockets
 
 _MARGIN_S = 10.0
 """Beyond the draining, until a broker that does not end is given up."""
@@ -35,13 +34,11 @@ class Broker:
     def __init__(self, plan: NetPlan) -> None:
         self._plan = plan
         self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
+        self._service: Service | None = None
         self._ready = threading.Event()
         self._defect: BaseException | None = None
         self._seen: NetObservation | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._desk: Desk | None = None
+        threading.Thread(target=_load, name="network-broker-load", daemon=True).start()
 
     def start(
         self,
@@ -79,12 +76,11 @@ class Broker:
 
         Raises BackendFailed where the broker broke, or init did not speak the protocol.
         """
-        thread, loop, stop = self._thread, self._loop, self._stop
+        thread = self._thread
         if thread is None:
             raise BackendFailed("was never started", where=_WHERE)
-        if loop is not None and stop is not None:
-            with contextlib.suppress(RuntimeError):  # ended by itself, of a defect
-                loop.call_soon_threadsafe(stop.set)
+        if self._service is not None:
+            self._service.stop()
         thread.join(self._plan.drain_s + _MARGIN_S)
         if thread.is_alive():
             raise BackendFailed("does not end", where=_WHERE)
@@ -97,89 +93,24 @@ class Broker:
             raise BackendFailed(f"broke: {kind}: {self._defect}", where=_WHERE) from self._defect
         return self._seen
 
-    def _run(self, sockets: tuple[socket.socket, ...], started: float, room: int) -> None:
+    def _run(self, sockets: Sockets, started: float, room: int) -> None:
         try:
-            with asyncio.Runner() as runner:
-                runner.run(self._main(sockets, started, room))
+            from magicrune.broker.service import Service
+
+            self._service = Service(self._plan)
+            self._seen = self._service.run(sockets, started, room, self._ready.set)
         except BaseException as error:  # noqa: BLE001 - a thread's failure is told by stop()
-            self._defect = self._defect or error
+            self._defect = error
         finally:
+            if self._service is not None and self._service.defect is not None:
+                self._defect = self._service.defect
             _close(sockets)
             self._ready.set()
 
-    async def _main(self, sockets: tuple[socket.socket, ...], started: float, room: int) -> None:
-        stream, dns_udp, dns_tcp = sockets
-        plan = self._plan
-        self._loop = asyncio.get_running_loop()
-        self._loop.set_exception_handler(self._break)
-        self._stop = asyncio.Event()
-        judge, names = Judge(plan), Names()
-        resolver = Resolver(plan.resolvers, plan.resolve_s)
-        account = Account(plan.limits, started, self._kill)
-        desk = self._desk = Desk(
-            stream,
-            judge=judge,
-            names=names,
-            resolver=resolver,
-            account=account,
-            dial_s=plan.dial_s,
-            room=room,
-            spawn=self._spawn,
-        )
-        gate = Gate(
-            dns_udp,
-            dns_tcp,
-            hostname=plan.hostname,
-            judge=judge,
-            names=names,
-            resolver=resolver,
-            account=account,
-            spawn=self._spawn,
-        )
-        await gate.open()
-        self._ready.set()
-        try:
-            await self._stop.wait()
-            gate.close()
-            desk.drain()
-            if account.limit is None and self._defect is None:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(desk.idle.wait(), plan.drain_s)
-        finally:
-            gate.close()
-            desk.close()
-            for task in tuple(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._seen = account.observe(names.aliases())
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._finish)
-
-    def _finish(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self._fail(task.exception())
-
-    def _break(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Of the loop: what a callback raised. That a TCP client could not be accepted for
-        want of descriptors is none of it: the loop tries again."""
-        error = context.get("exception")
-        if "socket" not in context or getattr(error, "errno", None) not in EXHAUSTED:
-            self._fail(error or RuntimeError(str(context.get("message"))))
-
-    def _fail(self, error: BaseException | None) -> None:
-        if self._defect is None:
-            self._defect = error
-            self._kill()
-            if self._stop is not None:
-                self._stop.set()
-
-    def _kill(self) -> None:
-        if self._desk is not None:
-            self._desk.kill()
+def _load() -> None:
+    with contextlib.suppress(ImportError):  # told where it is needed
+        import magicrune.broker.service  # noqa: F401
 
 
 def _check(found: socket.socket, family: int, kind: int) -> None:

@@ -9,8 +9,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING, Any
 
-from magicrune.broker.dial import EXHAUSTED, dial
+from magicrune.broker.dial import dial
 from magicrune.broker.line import Line
+from magicrune.broker.own import EXHAUSTED
 from magicrune.broker.relay import Buffer, Flow
 from magicrune.broker.resolver import LookupFailed, NoSuchName, Resolver
 from magicrune.broker.wire import (

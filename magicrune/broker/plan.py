@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from magicrune.broker.dial import is_own_address
+from magicrune.broker.own import is_own_address
 from magicrune.special import SPECIAL_RANGES, SpecialRange
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from magicrune.broker import gate
 from magicrune.broker.broker import Broker
-from magicrune.broker.dial import is_own_address
 from magicrune.broker.message import HEADER, Query, read_query
+from magicrune.broker.own import is_own_address
 from magicrune.errors import BackendFailed
 from magicrune.observation import EventKind
 from magicrune.spec import NetLimits
