@@ -194,9 +194,7 @@ class SpellRequest(BaseModel):
     )
 
 
-def parse_request(
-    data: bytes, *, strict: bool = False, source: str = "request"
-) -> SpellRequest:
+def parse_request(data: bytes, *, strict: bool = False, source: str = "request") -> SpellRequest:
     """The request that `data` (JSON) holds; `strict` wants every key to be given.
 
     Raises RequestInvalid; `where` is ``SOURCE:LINE:COLUMN`` for bad JSON and such as

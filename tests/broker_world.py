@@ -70,14 +70,19 @@ class Sandbox:
         self._next = 0
         self._verdicts: dict[int, int] = {}
         self.killed = False
+        self.dialling: list[int] = []
+        """Wishes that were told to be under way, before their verdict."""
         self.seen: NetObservation | None = None
 
-    def wish(self, address: str, port: int, *, loopback: bool = False) -> int:
+    def wish(
+        self, address: str, port: int, *, loopback: bool = False, non_blocking: bool = False
+    ) -> int:
         """Sends it; its number."""
         self._next += 1
         found = ip_address(address)
+        flags = 2 * loopback + non_blocking
         packet = struct.pack(
-            "<BBBBIIH16s", ord("C"), (found.version == 6 and 6) or 4, 2 if loopback else 0, 0,
+            "<BBBBIIH16s", ord("C"), found.version, flags, 0,
             self._next, 7, port, found.packed,
         )  # fmt: skip
         self.init.send(packet)
@@ -97,6 +102,8 @@ class Sandbox:
         packet = self.init.recv(100)
         if packet == b"K":
             self.killed = True
+        elif packet[:1] == b"W":
+            self.dialling.append(struct.unpack("<B3xI", packet)[1])
         elif not packet:
             raise EOFError
         else:

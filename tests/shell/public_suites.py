@@ -126,7 +126,7 @@ def _mksh_case(tags: dict[str, list[str]]) -> Case | None:
     env = dict(pair.split("=", 1) for pair in _fields(tags, "env-setup") if "=" in pair)
     return Case(
         name,
-        f"{setup}exec 3<./-in; rm -f ./-*in; \"$THIS_SH\" {quoted} <&3 3<&-",
+        f'{setup}exec 3<./-in; rm -f ./-*in; "$THIS_SH" {quoted} <&3 3<&-',
         files,
         _expectation(tags),
         env,

@@ -61,7 +61,8 @@ def test_another_port_or_name_is_refused_and_told():
     ):
         (address,) = box.resolve("api.example")
         assert box.ask(address, port + 1) == errno.ECONNREFUSED
-        for name in ("evil.example", "xapi.example", "api.example.evil.example", "a.api.example"):
+        others = ("evil.example", "xapi.example", "api.example.evil.example", "a.api.example")
+        for name in (*others, "xn--pi-7kc.example"):  # the last with a Cyrillic letter
             with pytest.raises(LookupError, match="NXDOMAIN"):
                 box.resolve(name)
         with pytest.raises(LookupError, match="NXDOMAIN"):
@@ -80,9 +81,9 @@ def test_another_port_or_name_is_refused_and_told():
         "reason": "no entry names it",
         "missing": f"api.example:{port + 1}",
     }
-    assert {each["missing"] for each in told[1:5]} > {"evil.example", "a.api.example"}
+    assert {each["missing"] for each in told[1:6]} > {"evil.example", "a.api.example"}
     assert "stands for a name" in told[-1]["reason"]
-    assert (seen.usage.refused, seen.usage.connections_total) == (7, 0)
+    assert (seen.usage.refused, seen.usage.connections_total) == (8, 0)
 
 
 @pytest.mark.parametrize("rule", ["127.0.0.1", "127.0.0.0/8"])
@@ -382,3 +383,17 @@ def test_a_family_that_nobody_answers_for_holds_up_nothing():
         assert time.monotonic() - began < 1  # resolve_s is 2
         with pytest.raises(LookupError, match="SERVFAIL"):
             box.resolve("none.example")
+
+
+def test_who_does_not_wait_is_told_that_it_is_dialled():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        closed = listener.getsockname()[1]
+    with server(echo) as port, sandbox(open_plan("127.0.0.1")) as box:
+        good = box.wish("127.0.0.1", port, non_blocking=True)
+        assert (box.verdict(good), box.dialling) == (0, [good])
+        failed = box.wish("127.0.0.1", closed, non_blocking=True)
+        assert (box.verdict(failed), box.dialling) == (errno.ECONNREFUSED, [good, failed])
+        refused = box.wish("127.0.0.2", port, non_blocking=True)
+        waits = box.wish("127.0.0.1", port)
+        assert (box.verdict(refused), box.verdict(waits)) == (errno.ECONNREFUSED, 0)
+        assert box.dialling == [good, failed]
