@@ -16,6 +16,7 @@ from magicrune.static_look import is_client, program_destination
 ID = "net-intent"
 
 _NAME_SERVER = 53
+_OUR_NAME_SERVER = "127.0.0.53"
 _SOME_NAME = Destination("a name", None)
 """Asked of a name server that is not there: which one was never said."""
 
@@ -47,6 +48,8 @@ def _intents(observation: Observation) -> Iterator[tuple[Event, Destination]]:
     for event in observation.events:
         if event.kind is EventKind.CONNECT:
             yield event, _connected(event)
+        elif _asks_for_a_name(event):
+            yield event, _SOME_NAME
     for event in observation.events:
         if event.kind is EventKind.EXEC:
             argv = read_argv(event)
@@ -88,10 +91,16 @@ def _connected(event: Event) -> Destination:
     if not host:
         return Destination("?", None)
     port = detail.get("port")
-    found = Destination(str(host), int(port) if port else None)
-    if found.port == _NAME_SERVER and found.is_loopback and detail.get("outcome") == "refused":
-        return _SOME_NAME
-    return found
+    return Destination(str(host), int(port) if port else None)
+
+
+def _asks_for_a_name(event: Event) -> bool:
+    """Whether it is a question to a name server within the sandbox, where only a network of
+    the grant has one (and tells what it is asked)."""
+    if event.kind is not EventKind.MISC or event.detail.get("op") not in ("connect", "send"):
+        return False
+    to = _connected(event)
+    return to.port == _NAME_SERVER and to.host != _OUR_NAME_SERVER and to.is_loopback
 
 
 def is_granted(spec: ContainerSpec, destination: Destination) -> bool:
@@ -106,9 +115,9 @@ def _act(event: Event) -> str:
     if event.kind is EventKind.EXEC:
         outcome = event.detail.get("outcome", "")
         return f"{event.detail.get('argv', '')} ({outcome})" if outcome else ""
+    if event.kind is EventKind.MISC:
+        return "a name server was asked that is not there"
     act = str(event.detail.get("outcome", "connect"))
-    if _connected(event) == _SOME_NAME:
-        act = "the name server was asked, which is not there"
     if event.detail.get("op") == "resolve":
         act = f"name asked for, {act}"
     if "reason" in event.detail:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from magicrune.observation import Event, EventKind, Observation
+from magicrune.observation import Ending, Event, EventKind, Observation
 from magicrune.rules.net_intent import check
 from tests.conftest import make_spec
 from tests.engines import container_backend
@@ -138,3 +138,53 @@ print(get(1, 0), get(1, 6), get(2, 0), get(2, 17), *(get(1, p) for p in (132, 26
     denied = [str(event.detail["target"]) for event in of(seen, EventKind.DENIED)]
     assert "family 2 type 2 protocol 136" in denied
     assert not any("262" in target for target in denied)  # Go programs try it first
+
+
+LINGER = """
+import ctypes, mmap, struct, threading
+libc = ctypes.CDLL(None)
+server = socket.socket(); server.setsockopt(1, 8, 2048); server.bind(('127.0.0.1', 0))
+server.listen(8)
+name = struct.pack('=H', 2) + struct.pack('!H', server.getsockname()[1]) + bytes([127, 0, 0, 1])
+name = ctypes.create_string_buffer(name + bytes(8))
+memory = mmap.mmap(-1, 16 << 20)
+memory.write(bytes(16 << 20))
+start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+target = -1
+def forever(act):
+    def run():
+        while True: act()
+    threading.Thread(target=run, daemon=True).start()
+# While memory is being changed nobody can read it, so init looks at the address for long.
+forever(lambda: [libc.mprotect(ctypes.c_void_p(start), 16 << 20, p) for p in (1, 3)])
+forever(lambda: target < 0 or libc.connect(target, name, 16))
+peers = []
+def round():
+    global target
+    sock = socket.socket(); sock.setsockopt(1, 7, 2048); sock.connect(server.getsockname())
+    peers.append(server.accept())
+    sock.setblocking(False)
+    try:
+        while True: sock.send(bytes(65536))
+    except OSError: pass
+    sock.setsockopt(1, 13, struct.pack('ii', 1, SECONDS))
+    target = sock.fileno()
+    libc.usleep(300)
+    # Where the job is the last itself, this waits, and the next one is tried.
+    threading.Thread(target=os.close, args=(sock.detach(),), daemon=True).start()
+    libc.usleep(300); target = -1
+    print('closed', flush=True)
+for _ in range(20):
+    try: round()
+    except OSError: pass  # the other thread was quicker with a number used again
+while True: libc.pause()
+"""
+
+
+def test_a_socket_that_lingers_stops_no_clock(attack: Callable[..., Observation]) -> None:
+    """Init holds a copy while it looks at a socket. Where the job closes its own meanwhile,
+    init closes last, and would wait until what was written is read: never, here."""
+    seen = attack(LINGER.replace("SECONDS", "120"), wall_ms=1500, cpu_ms=60000)
+    assert seen.ending is Ending.TIMEOUT
+    assert seen.usage.wall_ms < 2500
+    assert b"closed" in attack(LINGER.replace("SECONDS", "0"), wall_ms=1500, cpu_ms=60000).stdout

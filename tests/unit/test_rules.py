@@ -214,15 +214,16 @@ def test_rule_net_intent_leaves_other_programs_and_loopback_alone() -> None:
 
 
 def test_rule_net_intent_of_a_name_that_nobody_answered() -> None:
-    asked = (EventKind.CONNECT, {"address": "127.0.0.1", "port": 53, "outcome": "refused"})
-    again = (EventKind.CONNECT, {"address": "::1", "port": 53, "outcome": "refused"})
-    (finding,) = found("net-intent", seen(asked, again))
+    def asked(address: str, port: int, op: str = "connect") -> tuple[EventKind, dict[str, object]]:
+        return (EventKind.MISC, {"op": op, "address": address, "port": port})
+
+    (finding,) = found("net-intent", seen(asked("127.0.0.1", 53), asked("::1", 53, "send")))
     assert finding.points == 40
     assert "a name" in finding.evidence
-    (instead,) = found("net-intent", seen(asked, curl("https://example.com")))
+    (instead,) = found("net-intent", seen(asked("127.0.0.1", 53), curl("https://example.com")))
     assert "example.com" in instead.evidence
-    web = (EventKind.CONNECT, {"address": "127.0.0.1", "port": 80, "outcome": "refused"})
-    assert found("net-intent", seen(web)) == []
+    fine = seen(asked("127.0.0.1", 80), asked("127.0.0.53", 53), asked("127.0.0.1", 53, "bind"))
+    assert found("net-intent", fine) == []
 
 
 def test_rule_net_intent_counts_destinations_not_attempts() -> None:

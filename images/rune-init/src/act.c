@@ -1,5 +1,7 @@
 #include "act.h"
 
+#include "patience.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -40,7 +42,7 @@ int act_descriptor(const struct act *act, int fd)
     int error = errno;
     close(process);
     if (copy >= 0 && !act_is_live(act)) { // of whoever has its id now
-        close(copy);
+        close_shared(copy);
         copy = -1;
         error = ESRCH;
     }

@@ -1,5 +1,6 @@
 #include "broker.h"
 
+#include "patience.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -47,8 +48,7 @@ bool broker_begin(struct broker *broker, int stream, bool ask_loopback)
 
 static void shut(int *fd)
 {
-    if (*fd >= 0)
-        close(*fd);
+    close_shared(*fd);
     *fd = -1;
 }
 
@@ -279,7 +279,7 @@ struct answer broker_connect(struct broker *broker, const struct act *act, int j
             wish = &broker->wishes[i];
     *busy = !wish && broker->stream >= 0;
     if (!wish || broker->stream < 0) {
-        close(job);
+        close_shared(job);
         return REFUSE(*busy ? EAGAIN : ECONNREFUSED);
     }
     *wish = (struct wish){

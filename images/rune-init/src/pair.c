@@ -1,5 +1,7 @@
 #include "pair.h"
 
+#include "patience.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -30,14 +32,17 @@ static int domain_of(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) ? -1 : domain;
 }
 
-// connect() on the job's socket that never waits. The flag belongs to the open file, which the
-// job shares: it is put back at once.
+// connect() on the job's socket that hardly waits. The flag belongs to the open file, which the
+// job shares: it is put back at once, and the job may have been quicker.
 static int connect_now(int fd, const struct sockaddr *name, socklen_t length)
 {
     int flags = fcntl(fd, F_GETFL);
     if (!(flags & O_NONBLOCK))
         fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    patience_begin();
     int error = connect(fd, name, length) ? errno : 0;
+    patience_end();
+    error = error == EINTR ? EINPROGRESS : error;
     if (!(flags & O_NONBLOCK))
         fcntl(fd, F_SETFL, flags);
     return error;

@@ -2,6 +2,7 @@
 
 #include "fail.h"
 #include "kill.h"
+#include "patience.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +40,8 @@ int run_signals(void)
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGTERM);
     signal(SIGPIPE, SIG_IGN);
+    if (!patience_ready())
+        return -1;
     if (sigprocmask(SIG_BLOCK, &set, NULL))
         return -1;
     int low = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);

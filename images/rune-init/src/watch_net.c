@@ -5,6 +5,7 @@
 
 #include "memory.h"
 #include "pair.h"
+#include "patience.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -134,7 +135,7 @@ struct answer watch_connect(struct watch *watch, const struct act *act)
         answer = connect_inet(watch, act, &socket, &address);
     else if (socket.domain != AF_NETLINK) // no socket, or one that we could not ask
         answer = REFUSE(socket.domain < 0 ? socket.error : ECONNREFUSED);
-    close(socket.copy);
+    close_shared(socket.copy);
     return answer;
 }
 
@@ -146,7 +147,7 @@ struct answer watch_bind(struct watch *watch, const struct act *act)
         tell_unix(watch, act, "bind", &address);
     else if (socket_is_inet(&socket))
         tell_socket(watch, act, EVENT_MISC, "bind", &socket, &address);
-    close(socket.copy);
+    close_shared(socket.copy);
     return GO_ON; // a port of a network that nobody else is in
 }
 
@@ -160,7 +161,7 @@ struct answer watch_peer(struct watch *watch, const struct act *act)
     struct sockaddr_storage name;
     socklen_t length = sizeof name;
     bool connected = to && getpeername(copy, (struct sockaddr *)&name, &length) == 0;
-    close(copy);
+    close_shared(copy);
     if (!connected)
         return GO_ON;
     socklen_t room, whole = destination_name(to, &name);

@@ -1,5 +1,6 @@
 // Datagrams and messages that name where they go: sendto(), sendmsg(), sendmmsg().
 #include "memory.h"
+#include "patience.h"
 #include "watch_net.h"
 
 #include <errno.h>
@@ -8,7 +9,10 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { MESSAGES = 1024 }; // UIO_MAXIOV: the kernel takes no more of one sendmmsg()
+enum {
+    MESSAGES = 1024, // UIO_MAXIOV: the kernel takes no more of one sendmmsg()
+    NAME_SERVER = 53,
+};
 
 static struct address header_address(const struct act *act, uint64_t at, bool *named)
 {
@@ -28,9 +32,14 @@ static bool may_go(struct watch *watch, const struct act *act, const struct sock
 {
     struct destination to;
     int error;
-    if (!named || (address_destination(address, socket->domain, &to, &error) &&
-                   destination_is_loopback(&to)))
+    if (!named)
         return true;
+    if (address_destination(address, socket->domain, &to, &error) &&
+        destination_is_loopback(&to)) {
+        if (to.port == NAME_SERVER) // a question after a name is a wish to leave
+            tell_socket(watch, act, EVENT_MISC, "send", socket, address);
+        return true;
+    }
     tell_socket(watch, act, EVENT_CONNECT, "send", socket, address);
     return false;
 }
@@ -90,6 +99,6 @@ struct answer watch_send(struct watch *watch, const struct act *act)
         answer = send_inet(watch, act, &socket);
     else if (socket.domain != AF_NETLINK)
         answer = REFUSE(socket.domain < 0 ? socket.error : ECONNREFUSED);
-    close(socket.copy);
+    close_shared(socket.copy);
     return answer;
 }
