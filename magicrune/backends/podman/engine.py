@@ -42,6 +42,7 @@ class PodmanEngine:
 
     def __init__(self) -> None:
         self._client: Any = None
+        self._told: Any = None
 
     @property
     def rootless(self) -> bool:
@@ -54,7 +55,7 @@ class PodmanEngine:
         if problem:
             return Probe(self.name, False, "", problem, fix)
         try:
-            told = self._info()
+            told = self._told = _json(self._api().get("/info"))
         except BackendUnavailable as error:
             return Probe(self.name, False, "", error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - of podman-py, urllib3 or the socket
@@ -125,7 +126,10 @@ class PodmanEngine:
             raise BackendUnavailable(f"the service runs {own}, not {named}", hint=hint)
 
     def _info(self) -> Any:
-        return _json(self._api().get("/info"))
+        """What the service tells of itself: it takes 0.2 s to say so, so it is asked once."""
+        if self._told is None:
+            self._told = _json(self._api().get("/info"))
+        return self._told
 
     def _api(self) -> Any:
         if self._client is None:
