@@ -125,6 +125,15 @@ def test_nothing_of_the_hosts_network_is_told(attack: Callable[..., Observation]
     assert "host.containers.internal" not in told
 
 
+def test_the_loopback_has_a_name_and_asks_nobody(attack: Callable[..., Observation]) -> None:
+    seen = attack("""
+print(*{info[4][0] for name in ('localhost', 'magicrune', socket.gethostname())
+        for info in socket.getaddrinfo(name, 80)})
+""")
+    assert seen.stdout == b"127.0.0.1\n", seen.stderr
+    assert not list(check(make_spec(""), seen))
+
+
 def test_no_protocol_but_tcp_and_udp(attack: Callable[..., Observation]) -> None:
     """Others are code of the kernel that is loaded for the asking. TCP and UDP are the control."""
     seen = attack("""

@@ -42,7 +42,7 @@ def test_the_job_gets_a_file_system_for_each_mount() -> None:
 
 def test_nothing_of_the_host_but_init_is_mounted() -> None:
     bound = [mount["destination"] for mount in config()["mounts"] if mount["type"] == "bind"]
-    assert bound == ["/run/magicrune"]
+    assert bound == ["/run/magicrune", "/etc/hosts"]
 
 
 def test_limits_and_labels() -> None:

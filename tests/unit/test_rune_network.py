@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from magicrune.backends.rune.channel import Channel
-from magicrune.backends.rune.container import GATE, RESOLV_TEXT
+from magicrune.backends.rune.container import GATE, SHARED_TEXTS
 from magicrune.backends.rune.network import DESCRIPTORS, Network, add_network, brokering
 from magicrune.backends.rune.record import job_record
 from magicrune.backends.rune.session import converse
@@ -66,7 +66,7 @@ def test_the_record_asks_for_a_network_only_where_one_is_granted() -> None:
 
 
 def test_the_job_is_told_our_name_server_and_no_other() -> None:
-    assert f"nameserver {GATE[0]}\n" == RESOLV_TEXT
+    assert f"nameserver {GATE[0]}\n" == SHARED_TEXTS["resolv.conf"]
 
 
 def test_descriptors_come_with_the_frame(pair: tuple[socket.socket, socket.socket]) -> None:

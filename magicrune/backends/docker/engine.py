@@ -36,7 +36,7 @@ class DockerEngine:
     """The daemon that ``DOCKER_HOST`` or the usual socket leads to."""
 
     name = "docker"
-    own_mounts: tuple[str, ...] = ("/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
+    own_mounts: tuple[str, ...] = ("/etc/hostname", "/etc/resolv.conf")
     rootless = False
 
     def __init__(self) -> None:

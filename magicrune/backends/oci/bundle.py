@@ -31,7 +31,7 @@ def write_config(
 ) -> dict[str, Any]:
     """config.json for `container` over the unpacked image at `rootfs`.
 
-    `init` lies in its directory with ``resolv.conf`` and nothing else. `limit_swap` is False
+    `init` lies in its directory with SHARED_TEXTS and nothing else. `limit_swap` is False
     only where the kernel counts no swap, and none is there to use. The container gets a control
     group of its own below `group`; with None its runtime is in the right one already. `hidden`
     are hierarchies of control groups in which it has none: it would see those of the host.

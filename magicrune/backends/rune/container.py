@@ -40,7 +40,12 @@ RESOLV_CONF = "/etc/resolv.conf"
 GATE = ("127.0.0.53", 53)
 """Where the name server of a job with a network listens, in its own namespace: not 127.0.0.1,
 whose ports are the job's."""
-RESOLV_TEXT = f"nameserver {GATE[0]}\n"
+SHARED_TEXTS = {
+    "resolv.conf": f"nameserver {GATE[0]}\n",
+    "hosts": "127.0.0.1 localhost magicrune\n",
+}
+"""Beside init. To ask for the own loopback by name is then no question to a name server."""
+HOSTS = "/etc/hosts"
 SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": str(GATE[1])}
 """Of the sandbox's own network namespace: init has no capability to take port 53 otherwise."""
 READONLY_PATHS = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
@@ -76,7 +81,7 @@ class Container:
     seccomp: Profile
     oci_runtime: str | None
     network: bool
-    """Whether connections are brokered: RESOLV_TEXT then lies at RESOLV_CONF, and SYSCTLS are
+    """Whether connections are brokered: a resolv.conf then lies at RESOLV_CONF, and SYSCTLS are
     set. There is no interface in any case."""
     owner: str
     """The process whose death makes this container an orphan (owner.own)."""
@@ -91,9 +96,9 @@ class Container:
 
     def binds(self, shared: Path) -> dict[str, Path]:
         """What is mounted read-only, by its place in the container: `shared` has init, and
-        ``resolv.conf`` where there is a network."""
+        SHARED_TEXTS. The name server is there with a network only."""
         resolver = {RESOLV_CONF: shared / "resolv.conf"} if self.network else {}
-        return {INIT_DIR: shared, **resolver}
+        return {INIT_DIR: shared, HOSTS: shared / "hosts", **resolver}
 
     @property
     def labels(self) -> dict[str, str]:

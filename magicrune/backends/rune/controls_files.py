@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from magicrune.backends.rune.container import INIT_DIR, RESOLV_CONF
+from magicrune.backends.rune.container import HOSTS, INIT_DIR, RESOLV_CONF
 from magicrune.observation import ControlReading
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def read_file_system(
         "; ".join(fault for fault in sizes if fault) or "as wanted",
         not any(sizes),
     )
-    own = (INIT_DIR, *((RESOLV_CONF,) if wanted.network else ()), *own_mounts)
+    own = (INIT_DIR, HOSTS, *((RESOLV_CONF,) if wanted.network else ()), *own_mounts)
     others = [_text(mount) for mount in mounts if not _is_expected(mount, wanted, own)]
     yield ControlReading(
         "filesystem",

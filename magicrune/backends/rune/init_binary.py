@@ -8,7 +8,7 @@ import platform
 import tempfile
 from pathlib import Path
 
-from magicrune.backends.rune.container import RESOLV_TEXT
+from magicrune.backends.rune.container import SHARED_TEXTS
 from magicrune.errors import ProgramInvalid
 from magicrune.locations import cache_dir, private_dir, shipped
 
@@ -26,10 +26,9 @@ def machine() -> str:
 def init_path() -> Path:
     """A copy of the shipped binary that is executable and ours alone to change.
 
-    It is called ``init``; in its directory, which can be mounted as a whole, is only the
-    ``resolv.conf`` of a job with a network besides. The
-    shipped file may lie where no execute bit survives (a wheel), so a copy is kept in the
-    cache, in a directory named after its digest. Raises ProgramInvalid where the shipped one
+    It is called ``init``; in its directory, which can be mounted as a whole, are only
+    SHARED_TEXTS besides. The shipped file may lie where no execute bit survives (a wheel), so
+    a copy is kept in the cache, in a directory named after its digest. Raises ProgramInvalid where the shipped one
     is missing or is not the one that SHA256SUMS names.
     """
     name = f"rune-init.{machine()}"
@@ -45,7 +44,7 @@ def init_path() -> Path:
     copy = private_dir(private_dir(cache_dir() / "rune-init") / digest) / "init"
     for path, content, mode in (
         (copy, data, 0o755),
-        (copy.parent / "resolv.conf", RESOLV_TEXT.encode(), 0o644),
+        *((copy.parent / name, text.encode(), 0o644) for name, text in SHARED_TEXTS.items()),
     ):
         if not _is_intact(path, content, mode):
             _put(path, content, mode)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from magicrune.backends.rune.container import RESOLV_TEXT
+from magicrune.backends.rune.container import SHARED_TEXTS
 from magicrune.backends.rune.init_binary import init_path
 from magicrune.backends.rune.owner import is_gone, own
 from magicrune.errors import BackendFailed
@@ -56,8 +56,9 @@ class SocketDir:
             self.path.chmod(0o711)
             shutil.copyfile(init_path(), self.path / "init")
             (self.path / "init").chmod(0o755)
-            (self.path / "resolv.conf").write_text(RESOLV_TEXT)
-            (self.path / "resolv.conf").chmod(0o644)
+            for name, text in SHARED_TEXTS.items():
+                (self.path / name).write_text(text)
+                (self.path / name).chmod(0o644)
             self._listener = self._listen()
         except BaseException:
             shutil.rmtree(self._outer, ignore_errors=True)
