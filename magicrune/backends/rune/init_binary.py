@@ -27,9 +27,9 @@ def init_path() -> Path:
     """A copy of the shipped binary that is executable and ours alone to change.
 
     It is called ``init``; in its directory, which can be mounted as a whole, are only
-    SHARED_TEXTS besides. The shipped file may lie where no execute bit survives (a wheel), so
-    a copy is kept in the cache, in a directory named after its digest. Raises ProgramInvalid where the shipped one
-    is missing or is not the one that SHA256SUMS names.
+    SHARED_TEXTS besides. The shipped file may lie where no execute bit survives (a wheel), so a
+    copy is kept in the cache, in a directory named after its digest. Raises ProgramInvalid
+    where the shipped one is missing or is not the one that SHA256SUMS names.
     """
     name = f"rune-init.{machine()}"
     source = shipped(f"rune-init/{name}")
