@@ -397,3 +397,16 @@ def test_who_does_not_wait_is_told_that_it_is_dialled():
         waits = box.wish("127.0.0.1", port)
         assert (box.verdict(refused), box.verdict(waits)) == (errno.ECONNREFUSED, 0)
         assert box.dialling == [good, failed]
+
+
+@pytest.mark.parametrize("kind", ["TXT", "NULL", "MX", "ANY", "HTTPS", "TYPE65280"])
+def test_only_addresses_are_asked_upstream(kind):
+    zone = {("api.example", "TXT"): ["x"]}
+    with (
+        dns_server(zone) as (resolver, asked),
+        sandbox(open_plan("api.example", resolver=resolver)) as box,
+    ):
+        assert box.resolve("api.example", kind) == []
+        assert asked == []
+        assert box.resolve("api.example") == []
+        assert {each for _, each in asked} == {"A", "AAAA"}
