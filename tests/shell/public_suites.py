@@ -66,8 +66,12 @@ def busybox_cases(root: Path) -> Iterator[Case]:
             f"{script.parent.name}/{script.stem}",
             f'"$THIS_SH" ./{script.name} 2>&1',
             {path.name: path.read_bytes() for path in beside if path.suffix != ".right"},
-            lambda stdout, _status, right=right.read_bytes(): stdout == right,
+            _wants(right.read_bytes()),
         )
+
+
+def _wants(wanted: bytes) -> Callable[[bytes, int | None], bool]:
+    return lambda stdout, _status: stdout == wanted
 
 
 def mksh_cases(root: Path) -> Iterator[Case]:
