@@ -65,6 +65,10 @@ def main() -> None:
                 "magicrune execute()": lambda: pipeline.run("python3 -c 'print(1)'"),
                 "bare subprocess python3": lambda: shell(f"{sys.executable} -I -c 'print(1)'"),
                 "bare wasmtime CPython": bare.python,
+                "bare wasmtime CPython -I -S": lambda: bare.run(
+                    "python", "-I", "-S", "-c", "print(1)"
+                ),
+                "execute() of python3 -V": lambda: pipeline.run("python3 -V"),
             },
         )
         request = Path(directory) / "request.json"
