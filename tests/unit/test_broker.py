@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -410,3 +412,14 @@ def test_only_addresses_are_asked_upstream(kind):
         assert asked == []
         assert box.resolve("api.example") == []
         assert {each for _, each in asked} == {"A", "AAAA"}
+
+
+def test_a_run_without_a_network_loads_none_of_it():
+    script = (
+        "import sys; import magicrune.pipeline, magicrune.backends.rune.backend as backend;"
+        "print([each for each in sys.modules if each.split('.')[0] in ('dns', 'asyncio')])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
