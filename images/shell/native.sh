@@ -12,22 +12,21 @@ cc=${CC:-gcc}
 flags=${CFLAGS:--O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer}
 
 cd "$here/src"
-shell=
-for file in *.c; do
-    case $file in
-    tool_main.c | fuzz_*.c | main.c) ;;
-    *) shell="$shell $file" ;;
-    esac
-done
+objects=$(mktemp -d)
+trap 'rm -rf "$objects"' EXIT
+language="-std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Wno-attributes"
 
 # shellcheck disable=SC2086
 {
-    $cc -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Wno-attributes $flags -o "$out/sh" main.c $shell -lm
+    ls *.c | grep -v -e '^tool_main\.c$' -e '^fuzz_' -e '^main\.c$' |
+        xargs -P "$(nproc)" -I '{}' $cc $language $flags -c -o "$objects/{}.o" '{}'
+    $cc $language $flags -o "$out/sh" main.c "$objects"/*.o -lm
+    fuzz="-Dmain=shell_main main.c"
     if [ "${FUZZER:-}" ]; then
-        $cc -std=gnu11 -D_GNU_SOURCE= -Wno-attributes $flags -fsanitize=fuzzer -DFUZZER -Dmain=shell_main \
-            -o "$out/fuzz_parser" fuzz_parser.c main.c $shell -lm
+        $cc $language $flags -fsanitize=fuzzer -DFUZZER $fuzz fuzz_parser.c -o "$out/fuzz_parser" \
+            "$objects"/*.o -lm
     else
-        $cc -std=gnu11 -D_GNU_SOURCE= -Wno-attributes $flags -Dmain=shell_main -c -o "$out/main.o" main.c
-        $cc -std=gnu11 -D_GNU_SOURCE= -Wno-attributes $flags -o "$out/fuzz_parser" fuzz_parser.c "$out/main.o" $shell -lm
+        $cc $language $flags $fuzz -c -o "$objects/main.o"
+        $cc $language $flags -o "$out/fuzz_parser" fuzz_parser.c "$objects"/*.o -lm
     fi
 }
