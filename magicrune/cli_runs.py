@@ -15,8 +15,9 @@ from magicrune.cli_output import write_stdout
 from magicrune.errors import CliUsage
 
 if TYPE_CHECKING:
+    from magicrune.held_attempt import Held
     from magicrune.ledger import Ledger, RunRecord
-    from magicrune.quarantine import Held, Quarantine
+    from magicrune.quarantine import Quarantine
 
 _LINE_MAX = 300
 
