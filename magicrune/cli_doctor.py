@@ -74,17 +74,16 @@ def _table(
 @click.option("--backend", default="auto", show_default=True, help="As for exec.")
 def explain_command(source: str, policy: str | None, backend: str) -> int:
     """Print what a request would get, and from which line of the policy. Runs nothing."""
-    import os
     import sys
 
     from magicrune.backends.select import choose
     from magicrune.explain import explain
     from magicrune.pipeline import needs_network
-    from magicrune.policy import find_policy, load_policy
+    from magicrune.policy import load_policy, wanted_policy
     from magicrune.request import parse_request
     from magicrune.strictjson import read_limited
 
-    path = find_policy(policy or os.environ.get("MAGICRUNE_POLICY") or None)
+    path = wanted_policy(policy)
     data = read_limited(sys.stdin.buffer if source == "-" else source)
     request = parse_request(data, source="stdin" if source == "-" else source)
     rules = load_policy(path)

@@ -129,7 +129,7 @@ def exec_command(
     """
     wish = _Wish(
         source=source,
-        policy=policy or os.environ.get("MAGICRUNE_POLICY") or None,
+        policy=policy,
         timeout=timeout,
         seed=seed,
         strict=strict,
@@ -168,7 +168,7 @@ def _answer(wish: _Wish, sink: Sink) -> int:
 def _load(wish: _Wish) -> tuple[SpellRequest, Policy, Choice]:
     from magicrune.backends.select import choose
     from magicrune.pipeline import needs_network
-    from magicrune.policy import find_policy, load_policy
+    from magicrune.policy import load_policy, wanted_policy
     from magicrune.request import parse_request
     from magicrune.strictjson import read_limited
 
@@ -177,7 +177,7 @@ def _load(wish: _Wish) -> tuple[SpellRequest, Policy, Choice]:
     data = read_limited(sys.stdin.buffer if wish.source == "-" else wish.source)
     source = "stdin" if wish.source == "-" else wish.source
     request = parse_request(data, strict=wish.strict, source=source)
-    policy = load_policy(find_policy(wish.policy))
+    policy = load_policy(wanted_policy(wish.policy))
     network = needs_network(request, policy)
     choice = choose(wish.backend, policy.runtime.backends, strict=wish.strict, network=network)
     return request, policy, choice

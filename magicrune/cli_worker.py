@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import sys
 from collections.abc import Callable, Coroutine
@@ -97,10 +96,10 @@ def _executor(
     from magicrune.ledger import Ledger
     from magicrune.locations import state_dir
     from magicrune.pipeline import execute, needs_network
-    from magicrune.policy import find_policy, load_policy
+    from magicrune.policy import load_policy, wanted_policy
     from magicrune.quarantine import Quarantine
 
-    policy = load_policy(find_policy(policy_name or os.environ.get("MAGICRUNE_POLICY") or None))
+    policy = load_policy(wanted_policy(policy_name))
     choice = choose(backend, policy.runtime.backends, strict=strict)
     for reason in choice.passed_over:
         print(f"{PROGRAM}: not used: {reason}", file=sys.stderr, flush=True)

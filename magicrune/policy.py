@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 
@@ -41,6 +42,18 @@ def find_policy(name_or_path: str | None = None) -> Path:
         hint = f"did you mean {near[0]}?" if near else f"shipped: {', '.join(known)}"
         raise PolicyInvalid(f"there is no shipped policy {name[:64]!r}", hint=hint)
     return shipped(f"policies/{name}{SUFFIX}")
+
+
+def wanted_policy(option: str | None) -> Path:
+    """The file of the policy that a command is to use: of its ``--policy``, else of
+    ``MAGICRUNE_POLICY``, else the default.
+
+    Raises PolicyInvalid as `find_policy` does, and for an empty option: a variable that is
+    unset where it was meant to name a stricter policy must not mean the default.
+    """
+    if option == "":
+        raise PolicyInvalid("--policy is empty", hint="name a policy, or leave it out")
+    return find_policy(option or os.environ.get("MAGICRUNE_POLICY") or None)
 
 
 def load_policy(path: Path) -> Policy:

@@ -7,6 +7,7 @@ so each way did lead to the secret.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ import pytest
 
 from magicrune.observation import Ending, Event, EventKind, Observation
 from magicrune.rules.net_intent import check
+from magicrune.sensitive import SENSITIVE
+from magicrune.spec import Mount
 from tests.conftest import make_spec
 from tests.engines import container_backend
 
@@ -80,6 +83,19 @@ def test_a_secret_is_named_however_it_is_reached(
     seen = attack(WAYS[way])
     assert seen.stdout == b"treasure\n", seen.stderr
     assert SECRET in {event.detail["path"] for event in of(seen, EventKind.SENSITIVE)}
+
+
+def test_as_much_as_a_policy_may_name_is_watched(
+    home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """100 directories and 1000 globs (docs/policy.md), beside the usual ones."""
+    backend = container_backend("oci-crun", monkeypatch)
+    mounts = (Mount("/workspace"), *(Mount(f"/granted/{number}") for number in range(99)))
+    spec = make_spec("echo x >/granted/98/last && cat /granted/98/last", mounts=mounts)
+    globs = (*SENSITIVE, *(f"/granted/{number}/**" for number in range(99, -901, -1)))
+    seen = backend.run(replace(spec, sensitive=globs))
+    assert (seen.ending, seen.stdout) == (Ending.EXITED, b"x\n")
+    assert "/granted/98/last" in {e.detail["path"] for e in of(seen, EventKind.SENSITIVE)}
 
 
 def test_what_has_too_long_a_name_is_not_told_as_out_of_bounds(

@@ -302,6 +302,12 @@ def test_the_policy_comes_from_the_environment_unless_given(
     assert fake({}, "--policy", "default").code == 0
 
 
+def test_an_empty_policy_is_no_default(fake: Callable[..., Done]) -> None:
+    """--policy "$STRICTER" with the variable unset."""
+    done = fake({}, "--policy", "")
+    assert (done.code, done.document["error"]["code"]) == (4, "MR-4001")
+
+
 def test_the_fake_backend_needs_its_switch(
     fake: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
 ) -> None:

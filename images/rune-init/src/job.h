@@ -8,8 +8,8 @@
 enum {
     JOB_WORDS_MAX = 1024,
     JOB_WORD_BYTES = 131071, // MAX_ARG_STRLEN of the kernel, without its NUL
-    JOB_GLOBS_MAX = 256,
-    JOB_MOUNTS_MAX = 16,
+    JOB_GLOBS_MAX = 1200, // a policy has 1000, and there are the usual ones
+    JOB_MOUNTS_MAX = 100,
     JOB_UNSET = -1,
 };
 

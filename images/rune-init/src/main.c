@@ -21,7 +21,7 @@
 
 #define VERSION "1.0.0"
 
-enum { SETUP_MS = 60000, HELD_MS = 30000, LAST_MS = 30000, REPORT_MAX = 16384 };
+enum { SETUP_MS = 60000, HELD_MS = 30000, LAST_MS = 30000, REPORT_MAX = 61440 };
 
 static struct channel channel;
 static struct mounts mounts;
