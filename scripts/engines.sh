@@ -10,7 +10,8 @@ export MAGICRUNE_HOME="${MAGICRUNE_TEST_IMAGES:-$HOME/.cache/magicrune-tests}"
 [ "$(id -u)" = 0 ] || { echo "engines: needs root" >&2; exit 1; }
 missing=
 for pair in crun:crun runc:runc mmdebstrap:mmdebstrap ip:iproute2 unshare:util-linux cc:gcc \
-    dockerd:docker.io podman:podman newuidmap:uidmap setpriv:util-linux useradd:passwd; do
+    dockerd:docker.io podman:podman docker-compose:docker-compose busybox:busybox-static \
+    faketime:faketime newuidmap:uidmap setpriv:util-linux useradd:passwd; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then

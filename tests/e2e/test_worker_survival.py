@@ -124,7 +124,7 @@ def test_a_wall_clock_that_jumps(bench: Bench, jump: str) -> None:
     """Leases are measured by the monotonic clock: nobody takes a living worker for dead."""
     library = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
     if library is None:
-        absent("libfaketime is not installed: apt-get install faketime")
+        absent("libfaketime is not installed: sh scripts/engines.sh")
     clock = bench.place / "clock"
     clock.write_text("+0d")
     slow = {
