@@ -233,3 +233,34 @@ def test_without_a_grant_the_same_connection_is_refused(
     seen = run(f"import socket\nsocket.create_connection(('127.0.0.1', {echo.port}))")
     assert seen.exit_code == 1
     assert echo.accepted == 0
+
+
+def test_a_socket_made_blocking_again_holds_up_nobody(run: Run, echo: Echo) -> None:
+    """The flag is shared with init, which sets it for the moment of its own connect(): where
+    the job takes it away in between, init would wait for minutes, clock and all."""
+    seen = run(
+        f"""
+import fcntl, socket, threading
+target = -1
+def spoil():
+    while True:
+        try: fcntl.fcntl(target, fcntl.F_SETFL, 0)
+        except (OSError, ValueError): pass
+for _ in range(2):
+    threading.Thread(target=spoil, daemon=True).start()
+good = 0
+for _ in range(100):
+    one = socket.socket()
+    target = one.fileno()
+    try: one.connect(("127.0.0.1", {echo.port}))
+    except OSError: continue
+    target = -1
+    one.sendall(b"x")
+    good += one.recv(1) == b"x"
+    one.close()
+print(good > 50)
+""",
+        f"127.0.0.1:{echo.port}",
+        wall_ms=10_000,
+    )
+    assert (seen.ending, seen.stdout) == (Ending.EXITED, b"True\n"), seen.stderr

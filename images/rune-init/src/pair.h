@@ -17,7 +17,8 @@ struct hole {
 
 // False with errno.
 bool hole_open(struct hole *hole);
-// Sets `job` on its way; 0 or errno. Never blocks, whatever the job has done with its socket.
+// Sets `job` on its way; 0 or errno. Waits for milliseconds at most, whatever the job does with
+// its socket (patience.h).
 int pair_hold(const struct hole *hole, int job);
 // The far end of `job`, which is held; -1 with errno. Ask pair_is_met() whether it is there yet.
 int pair_meet(const struct hole *hole, int job);
