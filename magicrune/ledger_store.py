@@ -63,7 +63,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 """Step N brings a file of version N to N + 1 (PRAGMA user_version). Only ever appended to."""
 
 
-_BUSY, _LOCKED, _READONLY, _CORRUPT, _FULL = 5, 6, 8, 11, 13
+_BUSY, _LOCKED, _READONLY, _IOERR, _CORRUPT, _FULL = 5, 6, 8, 10, 11, 13
 _CANTOPEN, _CONSTRAINT, _NOTADB = 14, 19, 26
 """SQLite's primary result codes (sqlite3.h); the module itself is imported late."""
 _WRITABLE = "make the file and its directory writable, or set MAGICRUNE_HOME"
@@ -74,6 +74,7 @@ _HINTS: dict[int, tuple[type[LedgerFailed], str]] = {
     _FULL: (LedgerFailed, "make room on its disk"),
     _CONSTRAINT: (LedgerFailed, ""),
     _READONLY: (LedgerUnusable, _WRITABLE),
+    _IOERR: (LedgerUnusable, "is its disk full? make room, or set MAGICRUNE_HOME"),
     _CANTOPEN: (LedgerUnusable, _WRITABLE),
     _CORRUPT: (LedgerUnusable, _REPLACE),
     _NOTADB: (LedgerUnusable, _REPLACE),
@@ -116,7 +117,7 @@ def translated(path: Path) -> Iterator[None]:
         raise kind(str(error), where=where, hint=hint) from error
     except OSError as error:
         reason = error.strerror or str(error)
-        raise LedgerUnusable(f"cannot open: {reason}", where=where) from error
+        raise LedgerUnusable(f"cannot open: {reason}", where=where, hint=_WRITABLE) from error
 
 
 def _make_private(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sqlite3
 import stat
@@ -404,6 +405,17 @@ def test_a_read_only_ledger_is_told_as_another_user(path: Path) -> None:
             Ledger(path)
     finally:
         path.parent.chmod(0o700)
+
+
+def test_a_ledger_that_takes_no_more_is_told(path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with pytest.raises(LedgerUnusable) as told:
+            Ledger(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "room" in told.value.hint
 
 
 def test_a_read_only_database_is_told(ledger: Ledger) -> None:

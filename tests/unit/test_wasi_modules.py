@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 from pathlib import Path
 
 import pytest
 import wasmtime
 
+from magicrune.backends.wasi import modules
 from magicrune.backends.wasi.binding import make_engine
 from magicrune.backends.wasi.modules import (
     CompileTimeout,
@@ -14,7 +16,7 @@ from magicrune.backends.wasi.modules import (
     ModuleRefused,
     split_data,
 )
-from magicrune.errors import ProgramInvalid
+from magicrune.errors import BackendFailed, ProgramInvalid
 
 SEGMENTS = """(module (memory (export "memory") 2)
   (data (i32.const 8) "low") (data (i32.const 70000) "high")
@@ -114,3 +116,16 @@ def test_modules_of_jobs_do_not_fill_the_disk(
         cache.job_module(wat(f"(module (func (drop (i32.const {number}))))"), 60)
         os.utime(*list(tmp_path.glob("j-*"))[:1], (number, number))
     assert len(list(tmp_path.glob("j-*"))) == 2
+
+
+def test_a_cache_that_takes_no_more_is_told(tmp_path: Path) -> None:
+    """Not as a defect of ours. A limit on the size of files stands for a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+    try:
+        with pytest.raises(BackendFailed, match="cannot be kept") as told:
+            modules._write(tmp_path / "code", b"x" * 100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "room" in told.value.hint
+    assert list(tmp_path.iterdir()) == []

@@ -192,14 +192,21 @@ def _compile_apart(content: bytes, timeout_s: float) -> tuple[bytes, int]:
 
 
 def _write(path: Path, content: bytes | bytearray) -> None:
-    """Appears whole or not at all, so that two processes may fill one cache."""
+    """Appears whole or not at all, so that two processes may fill one cache. Raises
+    BackendFailed where it cannot: the disk is full, or read-only."""
     import tempfile  # here: only new modules need it
 
-    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
     try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(content)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        try:
+            with os.fdopen(fd, "wb") as file:
+                file.write(content)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        hint = "make room on its disk, or set MAGICRUNE_HOME"
+        raise BackendFailed(
+            f"a compiled module cannot be kept: {error.strerror}", where=str(path.parent), hint=hint
+        ) from error
