@@ -107,8 +107,17 @@ def read_manifest(
     opened: contextlib.ExitStack, run: int, run_id: str, attempt: str
 ) -> dict[str, Any]:
     """What the directory `attempt` of a run says it holds; it must be that run's."""
-    here = open_directory(opened, run, attempt)
-    manifest = json.loads(read_file(here, "manifest.json", _MANIFEST_MAX))
+    try:
+        here = open_directory(opened, run, attempt)
+        manifest = json.loads(read_file(here, "manifest.json", _MANIFEST_MAX))
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, RecursionError) as error:
+        raise QuarantineFailed(
+            "is damaged: its manifest cannot be read",
+            where=f"{run_id}/{attempt}",
+            hint="move this directory out of the quarantine",
+        ) from error
     if not isinstance(manifest, dict) or manifest.get("schema_version") != MANIFEST_VERSION:
         raise QuarantineFailed("manifest is of an unknown version", where=f"{run_id}/{attempt}")
     if manifest["run_id"] != run_id or str(manifest["attempt"]) != attempt:

@@ -249,6 +249,15 @@ def test_a_damaged_manifest_is_an_error(quarantine: Quarantine, manifest: bytes)
         quarantine.list()
 
 
+def test_a_list_names_the_attempt_that_it_fails_on(quarantine: Quarantine) -> None:
+    where = quarantine.store(RUN, 1, OBSERVED, b"{}\n")
+    (where / "manifest.json").write_bytes(b"garbage")
+    with pytest.raises(QuarantineFailed, match="damaged") as told:
+        quarantine.list()
+    assert told.value.where == f"{RUN}/1"
+    assert "move" in told.value.hint
+
+
 def test_a_manifest_cannot_name_other_files(quarantine: Quarantine, tmp_path: Path) -> None:
     where = quarantine.store(RUN, 1, OBSERVED, b"{}\n")
     manifest = json.loads((where / "manifest.json").read_bytes())
