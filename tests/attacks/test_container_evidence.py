@@ -18,9 +18,9 @@ from magicrune.rules.net_intent import check
 from magicrune.sensitive import SENSITIVE
 from magicrune.spec import Mount
 from tests.conftest import make_spec
-from tests.engines import container_backend
+from tests.engines import container_backend, lanes
 
-LANES = ("oci-runc", "oci-crun", "docker", "podman")
+LANES = lanes(("oci-runc", "oci-crun", "docker", "podman"), ("oci-rootless-crun",))
 SECRET = "/workspace/.ssh/key"
 HEAD = "import os, socket\n"
 WAYS = {
@@ -213,3 +213,20 @@ def test_a_socket_that_lingers_stops_no_clock(attack: Callable[..., Observation]
     assert seen.ending is Ending.TIMEOUT
     assert seen.usage.wall_ms < 2500
     assert b"closed" in attack(LINGER.replace("SECONDS", "0"), wall_ms=1500, cpu_ms=60000).stdout
+
+
+@pytest.mark.parametrize("lane", lanes(("oci-runc", "oci-crun"), ("oci-rootless-crun",)))
+def test_the_machines_terminals_are_not_a_jobs_to_take(
+    lane: str, home: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = container_backend(lane, monkeypatch)
+    program = """
+import os
+taken = 0
+try:
+    while True: taken += bool(os.open('/dev/ptmx', os.O_RDWR))
+except OSError as error: print(taken, error.errno)
+"""
+    files = {"/tmp/job.py": program.encode()}
+    seen = backend.run(make_spec("python3 /tmp/job.py", files=files, open_files=256))
+    assert seen.stdout == b"64 28\n", seen.stderr  # ENOSPC, and not for want of descriptors
