@@ -20,15 +20,22 @@ if [ -e usr/bin/python3.11 ]; then
     ln -sf python3.11 usr/bin/python3
     ln -sf python3 usr/bin/python
 fi
+[ ! -e usr/bin/nc.openbsd ] || ln -sf nc.openbsd usr/bin/nc
 chroot "$root" /usr/sbin/ldconfig
 
+# pip, and no package manager that would own what it installs (PEP 668).
+if [ -e usr/bin/pip3 ]; then
+    rm -f usr/lib/python3.11/EXTERNALLY-MANAGED
+else
+    rm -rf usr/lib/python3
+fi
 rm -rf usr/share/doc usr/share/man usr/share/info usr/share/locale usr/share/lintian \
-    usr/share/bug usr/share/menu usr/share/polkit-1 usr/share/dpkg usr/share/perl5 \
+    usr/share/bug usr/share/menu usr/share/polkit-1 usr/share/dpkg usr/share/perl5 usr/share/perl \
     usr/share/debconf usr/share/python3 usr/share/applications usr/share/pixmaps \
     usr/share/binfmts usr/share/base-files usr/share/base-passwd usr/share/common-licenses \
     usr/share/bash-completion usr/share/debianutils usr/share/icons usr/share/doc-base \
     usr/share/pam usr/share/pam-configs usr/share/initramfs-tools usr/share/python \
-    usr/lib/dpkg usr/lib/systemd usr/lib/tmpfiles.d usr/lib/mime usr/lib/python3 usr/lib/apt \
+    usr/lib/dpkg usr/lib/systemd usr/lib/tmpfiles.d usr/lib/mime usr/lib/apt \
     usr/lib/init usr/libexec/dpkg usr/share/dict usr/lib/valgrind usr/lib/udev usr/lib/*/perl-base usr/lib/*/gconv \
     usr/lib/*/audit usr/lib/*/perl usr/local usr/src usr/games usr/include
 rm -rf usr/bin/dpkg* usr/bin/update-alternatives usr/bin/perl* usr/bin/pdb3* usr/bin/pydoc3* \
@@ -55,6 +62,12 @@ hosts: files dns
 services: files
 protocols: files
 EOF
+if [ -d usr/share/ca-certificates ]; then  # what update-ca-certificates makes; cert.pem: OpenSSL
+    mkdir -p etc/ssl/certs
+    find usr/share/ca-certificates/mozilla -name '*.crt' | LC_ALL=C sort |
+        xargs cat >etc/ssl/certs/ca-certificates.crt
+    ln -sf /etc/ssl/certs/ca-certificates.crt usr/lib/ssl/cert.pem
+fi
 : >etc/resolv.conf
 : >etc/hosts
 : >etc/hostname
@@ -64,9 +77,13 @@ EOF
 if [ -e usr/bin/python3.11 ]; then
     rm -f usr/lib/python3.11/sitecustomize.py
     rm -rf usr/lib/python3.11/test usr/lib/python3.11/idlelib usr/lib/python3.11/ensurepip
-    find usr/lib/python3.11 -name __pycache__ -prune -exec rm -rf {} +
+    libraries=usr/lib/python3.11
+    [ ! -d usr/lib/python3 ] || libraries="$libraries usr/lib/python3"
+    # shellcheck disable=SC2086
+    find $libraries -name __pycache__ -prune -exec rm -rf {} +
+    # shellcheck disable=SC2086
     chroot "$root" /usr/bin/env -i PATH=/usr/bin PYTHONHASHSEED=0 LC_ALL=C.UTF-8 python3.11 -s -B \
-        -m compileall -q -f --invalidation-mode unchecked-hash /usr/lib/python3.11 >&2
+        -m compileall -q -f --invalidation-mode unchecked-hash $libraries >&2
 fi
 
 for each in * .[!.]*; do

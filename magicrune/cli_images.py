@@ -23,7 +23,7 @@ def images_group() -> None:
 
 
 @images_group.command("build")
-@click.argument("names", metavar="[base|python]...", nargs=-1)
+@click.argument("names", metavar="[base|python|net]...", nargs=-1)
 @_as_json
 def build_images(names: tuple[str, ...], as_json: bool) -> int:
     """Build images (all of them where none is named) from Debian packages.

@@ -22,7 +22,7 @@ from magicrune.images.record import Installed, Package
 from magicrune.locations import shipped
 from magicrune.subids import find_ids, how_to_get, user_name
 
-NAMES = ("base", "python")
+NAMES = ("base", "python", "net")
 
 _ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 _LIST = "./usr/share/magicrune/packages"
