@@ -131,7 +131,7 @@ def _running(start, netns: str | None) -> Iterator[None]:  # type: ignore[no-unt
             if netns:
                 wires.enter(netns)
             loop.run_until_complete(start())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again by who waits
             failed.append(error)
             return
         finally:

@@ -40,7 +40,7 @@ def within(netns: str, act: Callable[[], Made]) -> Made:
         try:
             enter(netns)
             made.append(act())
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - raised again by who waits
             failed.append(error)
 
     thread = threading.Thread(target=run)
