@@ -117,3 +117,4 @@ class Addresses:
 METADATA4 = "169.254.169.254"
 METADATA6 = "fd00:ec2::254"
 """The clouds' metadata services: one address on any machine, so `Internet.metadata()` lends it."""
+LINK_LOCAL = {"servers": "fe80::77:10", "executor": "fe80::77:1", "plain": "fe80::77:100"}

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.internet import wires
-from tests.internet.addresses import Addresses
+from tests.internet.addresses import LINK_LOCAL, Addresses
 from tests.internet.goods import Certificates, make_certificates, make_goods
-from tests.internet.sniffer import MARK_PORT, Key, Sniffer
+from tests.internet.sniffer import MARK_PORT, Packet, Sniffer
 from tests.internet.streams import Streams, Tally, banner
 from tests.internet.web import Server
 from tests.internet.zone import Zone, serve_zone
@@ -53,13 +53,20 @@ class Internet:
             sender.sendto(mark, (self.addresses.web4, MARK_PORT))
         self.sniffer.wait_for(mark)
 
-    def arrived(self) -> Counter[Key]:
-        """What arrived at the servers since `clear`, without what the executor asked of DNS."""
+    def arrived(self, *, from_plain: bool | None = None) -> set[Packet]:
+        """What reached the servers since `clear`: from the container on the plain bridge, or
+        from anybody else, or (None) from whomsoever. Neighbours looking for each other
+        (ICMPv6 to a group) count, too."""
         assert self.sniffer is not None
         self.settle()
-        return Counter(
-            {key: count for key, count in self.sniffer.seen().items() if key[2] != MARK_PORT}
-        )
+        plain = self.addresses
+        return {
+            each
+            for each in self.sniffer.seen()
+            if each.port != MARK_PORT
+            and from_plain
+            in (None, each.source in (plain.plain4, plain.plain6, LINK_LOCAL["plain"]))
+        }
 
     def metadata(self) -> AbstractContextManager[None]:
         return wires.metadata(self.addresses)

@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 _ALL = 0x0003  # ETH_P_ALL
@@ -15,8 +16,16 @@ _PORTED = (6, 17, 33, 132, 136)  # TCP, UDP, DCCP, SCTP, UDP-Lite: ports come fi
 _OUTGOING = 4  # PACKET_OUTGOING
 _HEAD = 128
 MARK_PORT = 61999
-Key = tuple[int, str, int]
-"""(IP protocol, destination, port; 0 where the protocol has none)."""
+
+
+@dataclass(frozen=True)
+class Packet:
+    protocol: int
+    """IP's number of it."""
+    source: str
+    target: str
+    port: int
+    """Of the target; 0 where the protocol has none."""
 
 
 class Sniffer:
@@ -29,7 +38,7 @@ class Sniffer:
         self._socket.settimeout(0.2)
         self._open = True
         self._lock = threading.Lock()
-        self._seen: Counter[Key] = Counter()
+        self._seen: Counter[Packet] = Counter()
         self._marks: set[bytes] = set()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -48,7 +57,7 @@ class Sniffer:
             key, rest = read(head)
             with self._lock:
                 self._seen[key] += 1
-                if key[2] == MARK_PORT:
+                if key.port == MARK_PORT:
                     self._marks.add(rest[8:24])
 
     def wait_for(self, mark: bytes) -> None:
@@ -61,7 +70,7 @@ class Sniffer:
             time.sleep(0.002)
         raise RuntimeError("the sniffer saw no mark")
 
-    def seen(self) -> Counter[Key]:
+    def seen(self) -> Counter[Packet]:
         with self._lock:
             return Counter(self._seen)
 
@@ -81,18 +90,18 @@ class Sniffer:
         self._socket.close()
 
 
-def _read4(head: bytes) -> tuple[Key, bytes]:
+def _read4(head: bytes) -> tuple[Packet, bytes]:
     protocol, size = head[9], (head[0] & 15) * 4
-    return _key(protocol, str(IPv4Address(head[16:20])), head[size:])
+    return _key(protocol, str(IPv4Address(head[12:16])), str(IPv4Address(head[16:20])), head[size:])
 
 
-def _read6(head: bytes) -> tuple[Key, bytes]:
+def _read6(head: bytes) -> tuple[Packet, bytes]:
     protocol, rest = head[6], head[40:]
     if protocol == 0 and len(rest) >= 8:  # hop-by-hop options (RFC 8200, 4.3)
         protocol, rest = rest[0], rest[(rest[1] + 1) * 8 :]
-    return _key(protocol, str(IPv6Address(head[24:40])), rest)
+    return _key(protocol, str(IPv6Address(head[8:24])), str(IPv6Address(head[24:40])), rest)
 
 
-def _key(protocol: int, address: str, rest: bytes) -> tuple[Key, bytes]:
+def _key(protocol: int, source: str, target: str, rest: bytes) -> tuple[Packet, bytes]:
     port = int.from_bytes(rest[2:4], "big") if protocol in _PORTED and len(rest) >= 4 else 0
-    return (protocol, address, port), rest
+    return Packet(protocol, source, target, port), rest

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from tests.engines import absent
-from tests.internet.addresses import METADATA4, METADATA6, Addresses
+from tests.internet.addresses import LINK_LOCAL, METADATA4, METADATA6, Addresses
 
 Made = TypeVar("Made")
 _SLOTS = range(1, 50)
@@ -98,6 +98,7 @@ def _lay(addresses: Addresses, servers: str, plain: str) -> None:
         ip("netns", "add", name)
         ip("link", "set", "lo", "up", netns=name)
     ip("link", "add", "br0", "type", "bridge", netns=servers)
+    _link_local("br0", LINK_LOCAL["servers"], servers)
     ip("link", "set", "br0", "up", netns=servers)
     ip("link", "add", servers, "type", "veth", "peer", "host", "netns", servers)
     ip("link", "add", "plain", "netns", servers, "type", "veth", "peer", "eth0", "netns", plain)
@@ -107,6 +108,8 @@ def _lay(addresses: Addresses, servers: str, plain: str) -> None:
         ip("addr", "add", f"{text}/32", "dev", "br0", netns=servers)
     for text in addresses.hosts6:
         ip("-6", "addr", "add", f"{text}/128", "dev", "br0", "nodad", netns=servers)
+    _link_local(servers, LINK_LOCAL["executor"], "")
+    _link_local("eth0", LINK_LOCAL["plain"], plain)
     _attach(addresses, "", servers, (addresses.executor4, addresses.executor6))
     _attach(addresses, plain, "eth0", (addresses.plain4, addresses.plain6))
     back4, back6 = addresses.public4(0) + "/24", addresses.public6(0) + "/64"
@@ -114,6 +117,12 @@ def _lay(addresses: Addresses, servers: str, plain: str) -> None:
     ip("-6", "route", "add", back6, "dev", "br0", netns=servers)
     ip("route", "add", "default", "dev", "eth0", netns=plain)
     ip("-6", "route", "add", "default", "dev", "eth0", netns=plain)
+
+
+def _link_local(device: str, address: str, netns: str) -> None:
+    """That address and no other: the kernel makes one up for each device that is up."""
+    ip("link", "set", device, "addrgenmode", "none", netns=netns)
+    ip("-6", "addr", "add", f"{address}/64", "dev", device, "nodad", netns=netns)
 
 
 def _attach(addresses: Addresses, netns: str, device: str, own: tuple[str, str]) -> None:
