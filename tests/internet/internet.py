@@ -7,7 +7,6 @@ import os
 import socket
 import tempfile
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from tests.internet import wires
 from tests.internet.addresses import LINK_LOCAL, Addresses
 from tests.internet.goods import Certificates, make_certificates, make_goods
 from tests.internet.sniffer import MARK_PORT, Packet, Sniffer
-from tests.internet.streams import Streams, Tally, banner
+from tests.internet.streams import Closable, Streams, Tally, banner
 from tests.internet.web import Server
 from tests.internet.zone import Zone, serve_zone
 
@@ -103,9 +102,10 @@ def internet(*, sniff: bool = False) -> Iterator[Internet]:
 
 @contextmanager
 def _loop(netns: str, zone: Zone, tally: Tally) -> Iterator[None]:
-    async def start() -> None:
-        await serve_zone(zone)
-        await Streams(tally).serve()
+    async def start() -> list[Closable]:
+        streams = Streams(tally)
+        await streams.serve()
+        return [*await serve_zone(zone), *streams.made]
 
     with _running(start, netns):
         yield
@@ -116,11 +116,12 @@ def _host_services(addresses: Addresses, tally: Tally) -> Iterator[int]:
     """One port of this machine: on its loopback, and on its address on the wire."""
     ports: list[int] = []
 
-    async def start() -> None:
+    async def start() -> list[Closable]:
         streams = Streams(tally)
         ports.append(await streams.listen(0, banner, "127.0.0.1"))
         for host in ("::1", addresses.executor4, addresses.executor6):
             await streams.listen(ports[0], banner, host)
+        return streams.made
 
     with _running(start, None):
         yield ports[0]
@@ -137,17 +138,14 @@ def _running(start, netns: str | None) -> Iterator[None]:  # type: ignore[no-unt
         try:
             if netns:
                 wires.enter(netns)
-            loop.run_until_complete(start())
+            made = loop.run_until_complete(start())
         except BaseException as error:  # noqa: BLE001 - raised again by who waits
             failed.append(error)
             return
         finally:
             ready.set()
         loop.run_forever()
-        for task in asyncio.all_tasks(loop):
-            task.cancel()
-        loop.run_until_complete(asyncio.sleep(0))
-        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(_end(made))
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -160,3 +158,13 @@ def _running(start, netns: str | None) -> Iterator[None]:  # type: ignore[no-unt
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+async def _end(made: list[Closable]) -> None:
+    for each in made:
+        each.close()
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.sleep(0.01)  # for what transports still have to do

@@ -88,9 +88,10 @@ def run_plain(net: Internet, code: str, *, netns: str | None = "", timeout_s: fl
         "args": ["python3", "-c", code],
         "cwd": "/workspace",
         "noNewPrivileges": False,
-        "capabilities": dict.fromkeys(
-            ("bounding", "effective", "permitted"), [f"CAP_{each}" for each in _PLAIN_CAPABILITIES]
-        ),
+        "capabilities": {
+            key: [f"CAP_{each}" for each in _PLAIN_CAPABILITIES]
+            for key in ("bounding", "effective", "permitted")
+        },
         "rlimits": [],
     }
     del config["linux"]["seccomp"]
@@ -115,7 +116,5 @@ def run_plain(net: Internet, code: str, *, netns: str | None = "", timeout_s: fl
         )
         (Path(place) / "config.json").write_text(json.dumps(config))
         words = ["runc", "run", "--bundle", place, f"plain-{uuid.uuid4().hex}"]
-        done = subprocess.run(
-            words, capture_output=True, text=True, timeout=timeout_s, check=False
-        )
+        done = subprocess.run(words, capture_output=True, text=True, timeout=timeout_s, check=False)
     return done.stdout + done.stderr

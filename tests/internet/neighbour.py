@@ -61,7 +61,9 @@ def neighbour() -> Iterator[Neighbour]:
     name = f"magicrune-test-{uuid.uuid4().hex[:12]}"
     _docker("network", "create", name)
     try:
-        _docker("run", "--detach", "--name", name, "--network", name, image, "python3", "-c", _SERVE)
+        _docker(
+            "run", "--detach", "--name", name, "--network", name, image, "python3", "-c", _SERVE
+        )
         form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         yield Neighbour(name, _docker("inspect", "--format", form, name).strip(), image)
     finally:

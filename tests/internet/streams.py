@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import cast
+from typing import Protocol, cast
 
 ECHO, SINK, SOURCE, DRIP, CLOSE = 7, 9, 19, 1900, 1901
 """Ports: what comes goes back; it is counted; `N` and a newline brings N bytes; a byte each
@@ -17,6 +17,10 @@ ECHO, SINK, SOURCE, DRIP, CLOSE = 7, 9, 19, 1900, 1901
 OPEN_PORTS = (81, 8079, 8080, 8085, 8090, 8091)
 """Ports at which a banner is all there is."""
 _BLOCK = bytes(range(256)) * 4096
+
+
+class Closable(Protocol):
+    def close(self) -> None: ...
 
 
 @dataclass
@@ -50,7 +54,7 @@ def source_digest(count: int) -> str:
 class Streams:
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._tasks: set[asyncio.Task[None]] = set()
+        self.made: list[Closable] = []
 
     async def serve(self) -> None:
         """Every port, on every address of this namespace, both families."""
@@ -61,7 +65,8 @@ class Streams:
         loop = asyncio.get_running_loop()
         listener = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         listener.bind(("::", ECHO))
-        await loop.create_datagram_endpoint(lambda: _UdpEcho(self._tally), sock=listener)
+        made = await loop.create_datagram_endpoint(lambda: _UdpEcho(self._tally), sock=listener)
+        self.made.append(made[0])
 
     async def listen(self, port: int, act: object, host: str = "::") -> int:
         """Starts a service; returns its port."""
@@ -69,6 +74,7 @@ class Streams:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         server = await asyncio.start_server(self._counted(act), sock=listener, backlog=4096)
+        self.made.append(server)
         return int(server.sockets[0].getsockname()[1])
 
     def _counted(self, act):  # type: ignore[no-untyped-def]

@@ -97,6 +97,7 @@ def _lay(addresses: Addresses, servers: str, plain: str) -> None:
     for name in (servers, plain):
         ip("netns", "add", name)
         ip("link", "set", "lo", "up", netns=name)
+    within(plain, lambda: Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 2147483647"))
     ip("link", "add", "br0", "type", "bridge", netns=servers)
     _link_local("br0", LINK_LOCAL["servers"], servers)
     ip("link", "set", "br0", "up", netns=servers)

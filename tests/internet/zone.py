@@ -16,6 +16,7 @@ import dns.rdatatype
 import dns.rrset
 
 from tests.internet.addresses import METADATA4, METADATA6, ZONE, Addresses
+from tests.internet.streams import Closable
 
 SLOW_S = 1.2
 _CHAIN = 6
@@ -161,7 +162,7 @@ class _Datagrams(asyncio.DatagramProtocol):
             loop.call_later(wait_s, self._transport.sendto, reply, addr)
 
 
-async def serve_zone(zone: Zone) -> None:
+async def serve_zone(zone: Zone) -> list[Closable]:
     """Starts answering on port 53 of the resolver's addresses, by UDP and TCP."""
 
     async def stream(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -174,9 +175,15 @@ async def serve_zone(zone: Zone) -> None:
                     writer.write(len(reply).to_bytes(2, "big") + reply)
                     await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
             writer.close()
 
     loop = asyncio.get_running_loop()
+    made: list[Closable] = []
     for address in (zone.addresses.resolver4, zone.addresses.resolver6):
-        await loop.create_datagram_endpoint(lambda: _Datagrams(zone), (address, 53))
-        await asyncio.start_server(stream, address, 53, backlog=1024)
+        made.append(
+            (await loop.create_datagram_endpoint(lambda: _Datagrams(zone), (address, 53)))[0]
+        )
+        made.append(await asyncio.start_server(stream, address, 53, backlog=1024))
+    return made
