@@ -108,7 +108,6 @@ REFUSED_AND_TOLD = {
     "next_port": ("SERVICE4", 8091),
     "fast_open": ("other4", 80),
     "udp": ("other4", 8085),
-    "mptcp": ("other4", 80),
 }
 
 
