@@ -86,6 +86,14 @@ bool destination_is_loopback(const struct destination *to)
     return !memcmp(to->address, &in6addr_loopback, 16) || !memcmp(to->address, &in6addr_any, 16);
 }
 
+bool destination_is_synthetic(const struct destination *to)
+{
+    static const uint8_t prefix[] = {0xfd, 0xff, 0x6d, 0x61, 0x67, 0x69, 0x00, 0x63};
+    if (to->family == 4)
+        return to->address[0] == 198 && (to->address[1] & 0xfe) == 18;
+    return !memcmp(to->address, prefix, sizeof prefix);
+}
+
 socklen_t destination_name(const struct destination *to, struct sockaddr_storage *name)
 {
     memset(name, 0, sizeof *name);

@@ -30,5 +30,7 @@ bool address_destination(const struct address *address, int domain, struct desti
                          int *error);
 // The sandbox's own: loopback, and the address that Linux takes for it (0.0.0.0, ::).
 bool destination_is_loopback(const struct destination *to);
+// What stands for a granted name: 198.18.0.0/15, fdff:6d61:6769:63::/64 (magicrune/special.py).
+bool destination_is_synthetic(const struct destination *to);
 // As getpeername() tells it; the length.
 socklen_t destination_name(const struct destination *to, struct sockaddr_storage *name);

@@ -120,7 +120,10 @@ static struct answer connect_inet(struct watch *watch, const struct act *act,
     }
     if (stream)
         return connect_away(watch, act, socket, address, &to);
-    tell_socket(watch, act, EVENT_CONNECT, "connect", socket, address);
+    // Resolvers connect a datagram socket to each address of a granted name, and send nothing:
+    // that is how they order them (RFC 6724). What is sent is refused and told as anybody's.
+    bool ordering = watch->broker && destination_is_synthetic(&to);
+    tell_socket(watch, act, ordering ? EVENT_MISC : EVENT_CONNECT, "connect", socket, address);
     return REFUSE(ECONNREFUSED);
 }
 
