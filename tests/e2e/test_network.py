@@ -563,18 +563,24 @@ def test_the_whole_way_from_request_to_result(
     policy = tmp_path / "net.policy.yml"
     policy.write_text(POLICY.format(web=WEB, resolver=net.addresses.resolver4))
     request = tmp_path / "request.json"
-    calls = f"curl -sS http://{WEB}/; curl -sS -m 5 http://{net.addresses.other4}/"
-    request.write_text(json.dumps({"cmd": calls, "allow_net": [f"{WEB}:80"]}))
+    calls = f'curl -sS http://{WEB}/; [ -z "$WHERE" ] || curl -sS -m 5 "$WHERE"'
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("MAGICRUNE_HOME")
         patch.setenv("XDG_CACHE_HOME", str(images))
         patch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-        code = cli.main(["exec", "-f", str(request), "--policy", str(policy)])
-    result = json.loads(capfd.readouterr().out)
-    assert code in (0, 10, 20), json.dumps(result)
-    assert result["network"]["connections_total"] == 1
-    assert result["network"]["connections"][0]["name"] == WEB
-    assert result["network"]["refused"] == 1
-    evidence = json.dumps(result["findings"])
-    assert net.addresses.other4 in evidence
-    assert result["risk_score"] >= 40
+        results = []
+        for where in ("", f"http://{net.addresses.other4}/"):
+            wish = {"cmd": calls, "allow_net": [f"{WEB}:80"], "env": {"WHERE": where}}
+            request.write_text(json.dumps(wish))
+            code = cli.main(["exec", "-f", str(request), "--policy", str(policy)])
+            results.append((code, json.loads(capfd.readouterr().out)))
+    for _, each in results:
+        assert each["network"]["connections_total"] == 1, json.dumps(each)
+        assert each["network"]["connections"][0]["name"] == WEB
+    (first, good), (second, bad) = results
+    assert (first, good["risk_score"], good["findings"]) == (0, 0, [])
+    assert good["stdout"] == f"hello {WEB}\n"
+    assert second in (10, 20)
+    assert bad["network"]["refused"] == 1
+    assert net.addresses.other4 in json.dumps(bad["findings"])
+    assert bad["risk_score"] >= 40
