@@ -77,13 +77,13 @@ fi
 if [ -e usr/bin/python3.11 ]; then
     rm -f usr/lib/python3.11/sitecustomize.py
     rm -rf usr/lib/python3.11/test usr/lib/python3.11/idlelib usr/lib/python3.11/ensurepip
-    libraries=usr/lib/python3.11
-    [ ! -d usr/lib/python3 ] || libraries="$libraries usr/lib/python3"
-    # shellcheck disable=SC2086
-    find $libraries -name __pycache__ -prune -exec rm -rf {} +
-    # shellcheck disable=SC2086
-    chroot "$root" /usr/bin/env -i PATH=/usr/bin PYTHONHASHSEED=0 LC_ALL=C.UTF-8 python3.11 -s -B \
-        -m compileall -q -f --invalidation-mode unchecked-hash $libraries >&2
+    set -- usr/lib/python3.11
+    [ ! -d usr/lib/python3 ] || set -- "$@" usr/lib/python3
+    find "$@" -name __pycache__ -prune -exec rm -rf {} +
+    for each in "$@"; do
+        chroot "$root" /usr/bin/env -i PATH=/usr/bin PYTHONHASHSEED=0 LC_ALL=C.UTF-8 python3.11 -s \
+            -B -m compileall -q -f --invalidation-mode unchecked-hash "/$each" >&2
+    done
 fi
 
 for each in * .[!.]*; do

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests of container backends need (Debian packages; needs root) and builds
-# the images where they are kept for tests. Safe to run again; does nothing when all is there.
+# Installs what the tests of container backends and of their network need (Debian packages; needs
+# root) and builds the images where they are kept for tests. Safe to run again; does nothing when all is there.
 #   MAGICRUNE_TEST_IMAGES=DIR    another place for the images
 set -eu
 cd "$(dirname "$0")/.."
@@ -11,7 +11,8 @@ export MAGICRUNE_HOME="${MAGICRUNE_TEST_IMAGES:-$HOME/.cache/magicrune-tests}"
 missing=
 for pair in crun:crun runc:runc mmdebstrap:mmdebstrap ip:iproute2 unshare:util-linux cc:gcc \
     dockerd:docker.io podman:podman docker-compose:docker-compose busybox:busybox-static \
-    faketime:faketime newuidmap:uidmap setpriv:util-linux useradd:passwd; do
+    faketime:faketime newuidmap:uidmap setpriv:util-linux useradd:passwd git:git \
+    openssl:openssl musl-gcc:musl-tools hey:hey; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then

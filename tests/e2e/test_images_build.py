@@ -150,3 +150,14 @@ def test_podman_gives_it_the_id_that_we_foretold(images: dict[str, Installed]) -
         subprocess.run([*podman, "load", "-q", "-i", f"{short}/archive.tar"], check=True)
         told = subprocess.check_output([*podman, "images", "--no-trunc", "--quiet"], text=True)
     assert told.strip() == image_id(base)
+
+
+def test_net_has_clients_and_certificates(images: dict[str, Installed]) -> None:
+    script = "for each in curl wget git pip3 nc host ip; do command -v $each; done; pip3 --version"
+    said = inside(images["net"], "/bin/sh", "-c", script).splitlines()
+    assert len(said) == 8
+    assert said[-1].startswith("pip 2")
+    code = "import ssl; print(len(ssl.create_default_context().get_ca_certs()) > 100)"
+    assert inside(images["net"], "/usr/bin/python3", "-c", code) == "True\n"
+    names = {each.name for each in images["net"].packages}
+    assert {each.name for each in images["python"].packages} <= names
