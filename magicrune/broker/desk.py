@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from magicrune.broker.names import Names
     from magicrune.hosts import Address
 
+_AT_ONCE_S = 0.02
+"""What is known by then is told as it is, to a connect() that does not wait as well: later, it
+can only be told of success or of a reset. A destination nearby has answered by then."""
+
 
 class Desk:
     """Serves one stream until its other side is gone or `close`."""
@@ -144,6 +148,7 @@ class Desk:
 
     async def _dial(self, wish: Wish, connection: Connection, addresses: Sequence[Address]) -> None:
         """Resolving, checking and dialling are one step: what was checked is what is dialled."""
+        waiting = None
         try:
             if connection.name is not None:
                 addresses = await self._resolve(wish, connection.name)
@@ -153,7 +158,8 @@ class Desk:
                     return
                 connection.address = str(addresses[0])
             if wish.non_blocking:
-                self._line.put(write_dialling(wish.number))
+                packet = write_dialling(wish.number)
+                waiting = self._loop.call_later(_AT_ONCE_S, self._line.put, packet)
             upstream, address = await dial(addresses, wish.port, self._dial_s)
         except (NoSuchName, LookupFailed) as error:
             self._fail(wish, connection, errno.EHOSTUNREACH, f"name not resolved: {error}")
@@ -171,6 +177,9 @@ class Desk:
                 return
             self._dialled[wish.number] = (upstream, connection)
             self._settle(wish, 0)
+        finally:
+            if waiting is not None:
+                waiting.cancel()
 
     async def _resolve(self, wish: Wish, name: str) -> list[Address]:
         """The addresses of a name that may be dialled, of the family asked for first. Tells

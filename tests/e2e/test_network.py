@@ -214,9 +214,8 @@ s = socket.create_connection((WEB, 9), 5)
 s.sendall(b"x" * 100_000)
 s.shutdown(socket.SHUT_WR)
 print(s.makefile().read(), end="")
-s = socket.create_connection((WEB, 1901), 5)
 try:
-    print(s.recv(10))
+    print(socket.create_connection((WEB, 1901), 5).recv(10))
 except ConnectionResetError:
     print("reset")
 """
@@ -419,7 +418,8 @@ for name in ("broken", "nothing", "text", "loop"):
     allow = tuple(f"{each}.{ZONE}" for each in ("web", "hole", "broken", "nothing", "text", "loop"))
     seen = crun("python3 job.py", code=code, allow=allow)
     lines = ok(seen).splitlines()
-    assert lines[:4] == ["ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ECONNRESET"]
+    assert [lines[0], *lines[2:4]] == ["ECONNREFUSED", "EHOSTUNREACH", "ECONNRESET"]
+    assert lines[1] in ("ECONNREFUSED", "ECONNRESET")  # the first, if it is known at once
     assert lines[4:7] == ["broken True", "nothing False", "text False"]
     assert seen.network is not None
     assert {each.outcome for each in seen.network.connections} == {"failed"}

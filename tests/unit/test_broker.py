@@ -387,18 +387,31 @@ def test_a_family_that_nobody_answers_for_holds_up_nothing():
             box.resolve("none.example")
 
 
-def test_who_does_not_wait_is_told_that_it_is_dialled():
+def test_who_does_not_wait_is_told_that_it_is_dialled_where_that_takes_time():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         closed = listener.getsockname()[1]
-    with server(echo) as port, sandbox(open_plan("127.0.0.1")) as box:
+    with (
+        server(echo) as port,
+        socket.socket() as busy,
+        socket.socket() as filler,
+        sandbox(open_plan("127.0.0.1")) as box,
+    ):
+        # What is known at once is told at once, with its errno.
         good = box.wish("127.0.0.1", port, non_blocking=True)
-        assert (box.verdict(good), box.dialling) == (0, [good])
+        assert (box.verdict(good), box.dialling) == (0, [])
         failed = box.wish("127.0.0.1", closed, non_blocking=True)
-        assert (box.verdict(failed), box.dialling) == (errno.ECONNREFUSED, [good, failed])
+        assert (box.verdict(failed), box.dialling) == (errno.ECONNREFUSED, [])
         refused = box.wish("127.0.0.2", port, non_blocking=True)
-        waits = box.wish("127.0.0.1", port)
-        assert (box.verdict(refused), box.verdict(waits)) == (errno.ECONNREFUSED, 0)
-        assert box.dialling == [good, failed]
+        assert (box.verdict(refused), box.dialling) == (errno.ECONNREFUSED, [])
+        busy.bind(("127.0.0.1", 0))
+        busy.listen(0)
+        filler.connect(busy.getsockname())  # who knocks now gets no answer
+        slow = box.wish("127.0.0.1", busy.getsockname()[1], non_blocking=True)
+        box.wish("127.0.0.1", busy.getsockname()[1])  # waits, so it is not told
+        deadline = time.monotonic() + 10
+        while not box.dialling and time.monotonic() < deadline:
+            assert box.verdict(box.wish("127.0.0.1", port)) == 0
+        assert box.dialling == [slow]
 
 
 @pytest.mark.parametrize("kind", ["TXT", "NULL", "MX", "ANY", "HTTPS", "TYPE65280"])
