@@ -119,7 +119,7 @@ PROBES: dict[str, Probe] = {
     "ip_literal": Probe("quiet(tcp, OTHER4, 80)", at(("other4", 80))),
     "ip_literal6": Probe("quiet(tcp, OTHER6, 80)", at(("other6", 80))),
     "literal_of_a_granted_name": Probe(
-        "quiet(tcp, WEB4, 80); quiet(tcp, WEB6, 80)", at(("web4", 80), ("web6", 80))
+        "quiet(tcp, WEB4, 80); quiet(tcp, WEB6, 80)", at(("web4", 80), ("web6", 80)), ALLOW[:1]
     ),
     "wrong_port": Probe(
         "quiet(socket.create_connection, (WEB, 81), 2); quiet(tcp, SERVICE4, 80)",
@@ -149,9 +149,12 @@ quiet(lambda: tcp(socket.getaddrinfo(f"xn--wb-nlc.{ZONE}", 80, 2)[0][4][0], 80))
     ),
     "rebinding": Probe(
         """
-for _ in range(4):
+for _ in range(2):
     for family in (socket.AF_INET, socket.AF_INET6):
-        quiet(lambda: tcp(socket.getaddrinfo(f"rebind.{ZONE}", 80, family)[0][4][0], 80))
+        found = quiet(socket.getaddrinfo, f"rebind.{ZONE}", 80, family)
+        found and quiet(tcp, found[0][4][0], 80)
+    time.sleep(1.1)  # the broker keeps an answer for a second at least
+    found and quiet(tcp, found[0][4][0], 80)
 """,
         at(("inner4", None), ("inner6", None)),
         (f"rebind.{ZONE}",),
@@ -231,7 +234,7 @@ for host in ("ff02::fb", "ff05::1:3"):
     "udp": Probe(
         """
 for host in (OTHER4, OTHER6, SERVICE4):
-    quiet(udp, host, 8085)
+    quiet(udp, host, 8084)
 def connected(host):
     s = socket.socket(10 if ":" in host else 2, 2)
     s.connect((host, 8086)); s.send(b"secret")
@@ -241,9 +244,9 @@ s = socket.socket(2, 2)
 quiet(s.sendmsg, [b"secret"], [], 0, (OTHER4, 8087))
 """,
         lambda here: [
-            (here.other4, 8085),
-            (here.other6, 8085),
-            (here.public4(12), 8085),
+            (here.other4, 8084),
+            (here.other6, 8084),
+            (here.public4(12), 8084),
             (here.other4, 8086),
             (here.public4(12), 8086),
             (here.other4, 8087),
