@@ -171,7 +171,8 @@ class Desk:
             self._fail(wish, connection, told, reason)
         else:
             connection.address = str(address)
-            if self._line.gone or self._account.limit is not None:
+            dropped = wish.number not in self._waiting
+            if dropped or self._line.gone or self._account.limit is not None:
                 upstream.close()
                 self._account.end(connection, "dropped")
                 return
@@ -273,6 +274,9 @@ class Desk:
         self.idle.clear()
 
     def _drop(self, number: int) -> None:
+        if number in self._waiting:  # while it is dialled: the job has spoilt its own socket
+            self._waiting.remove(number)
+            return
         if number not in self._dialled:
             raise PacketInvalid(f"drops wish {number}, which was not granted")
         upstream, connection = self._dialled.pop(number)

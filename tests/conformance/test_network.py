@@ -264,3 +264,32 @@ print(good > 50)
         wall_ms=10_000,
     )
     assert (seen.ending, seen.stdout) == (Ending.EXITED, b"True\n"), seen.stderr
+
+
+def test_a_spoilt_socket_is_the_jobs_loss_and_not_the_runs(run: Run, echo: Echo) -> None:
+    """None of these can be held while their destination is dialled."""
+    seen = run(
+        f"""
+import socket, threading
+def ask(one):
+    try: one.connect(("::ffff:127.0.0.1", {echo.port}))
+    except BlockingIOError: pass
+    except OSError: failed.append(one)
+failed = []
+for address in (("::1", 0), None):
+    for _ in range(20):
+        one = socket.socket(socket.AF_INET6)
+        one.setblocking(False)
+        if address: one.bind(address)
+        threads = [threading.Thread(target=ask, args=(one,)) for _ in range(4)]
+        for each in threads: each.start()
+        for each in threads: each.join()
+good = socket.create_connection(("127.0.0.1", {echo.port}))
+good.sendall(b"x")
+print(len(failed) >= 80, good.recv(1).decode())
+""",
+        f"127.0.0.1:{echo.port}",
+    )
+    assert (seen.ending, seen.stdout) == (Ending.EXITED, b"True x\n"), seen.stderr
+    assert seen.network is not None
+    assert {each.outcome for each in seen.network.connections} <= {"closed", "reset", "dropped"}
