@@ -81,7 +81,7 @@ def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             made.append(tag)
             make(place)
     yield
-    for tag in made:
+    for tag in (*made, *((f"{PROJECT}-debian:0",) if DEBIAN in made else ())):
         run("docker", "image", "rm", "--force", tag)
 
 
