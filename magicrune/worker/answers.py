@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from magicrune.worker.wire import COMMIT, KIND, LAST_SEQUENCE, MSG_ID, NO_MESSAGE, result_subject
+from magicrune.worker.wire import (
+    COMMIT,
+    KIND,
+    LAST_SEQUENCE,
+    MSG_ID,
+    NO_MESSAGE,
+    WRONG_LAST_SEQUENCE,
+    result_subject,
+)
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
@@ -49,16 +57,27 @@ class Answers:
 
     async def tell(self, claim: Claim) -> bool:
         """Publishes the answer of a committed claim, unless it is stored already (False)."""
-        stored = await self.find(claim.run_id)
-        if stored is not None and stored.commit == claim.token:
-            return False
+        from nats.js.errors import APIError
+
+        try:
+            # As a rule none is stored: the server says so while it stores this one.
+            return await self._publish(claim, 0)
+        except APIError as error:
+            if error.err_code != WRONG_LAST_SEQUENCE:
+                raise
+            stored = await self.find(claim.run_id)
+            if stored is not None and stored.commit == claim.token:
+                return False
+            return await self._publish(claim, stored.sequence if stored else 0)
+
+    async def _publish(self, claim: Claim, after: int) -> bool:
         headers = {
             MSG_ID: f"{claim.run_id}.{claim.token}",
             COMMIT: claim.token,
             KIND: claim.kind,
-            LAST_SEQUENCE: str(stored.sequence if stored else 0),
+            LAST_SEQUENCE: str(after),
         }
-        await self._js.publish(
+        ack = await self._js.publish(
             result_subject(claim.run_id), claim.document, timeout=self._timeout, headers=headers
         )
-        return True
+        return not ack.duplicate

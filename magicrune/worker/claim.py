@@ -15,13 +15,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from magicrune.errors import MagicRuneError
-from magicrune.worker.wire import LAST_SEQUENCE, NO_MESSAGE
+from magicrune.worker.wire import LAST_SEQUENCE, NO_MESSAGE, WRONG_LAST_SEQUENCE
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
-
-WRONG_LAST_SEQUENCE = 10071
-"""JetStream's error code where the expected last sequence is another one."""
 
 State = Literal["running", "released", "committed"]
 

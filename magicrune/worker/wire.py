@@ -26,6 +26,8 @@ CUT = "Magicrune-Cut"
 _INBOX = re.compile(r"_INBOX(\.[A-Za-z0-9_-]{1,64}){1,4}")
 NO_MESSAGE = 10037
 """JetStream's error code where a stream has no message of a subject."""
+WRONG_LAST_SEQUENCE = 10071
+"""JetStream's error code where the expected last sequence is another one."""
 HEADROOM = 4096
 """Bytes of a message besides the document: headers, and the claim's own line."""
 
