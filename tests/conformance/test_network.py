@@ -22,7 +22,7 @@ from tests.engines import container_backend, lanes
 
 LANES = lanes(
     ("oci-crun", "oci-runc", "docker", "podman"),
-    ("oci-rootless-crun", "oci-rootless-runc", "podman-rootless"),
+    ("oci-rootless-crun", "oci-rootless-runc"),
 )
 Run = Callable[..., Observation]
 
