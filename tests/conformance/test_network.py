@@ -6,11 +6,13 @@ tests/e2e/test_network.py has real programs and a made internet; this runs witho
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -294,3 +296,25 @@ print(len([code for code in codes if code != errno.EINPROGRESS]) >= 40, good.rec
             f"127.0.0.1:{port}",
         )
     assert (seen.ending, seen.stdout) == (Ending.EXITED, b"True x\n"), seen.stderr
+
+
+@pytest.mark.parametrize(
+    "run", [lane for lane in LANES if "docker" not in str(lane)], indirect=True
+)
+def test_a_run_leaves_no_descriptor_and_no_thread(run: Run, echo: Echo) -> None:
+    """A worker makes many runs in one process. What waits for the collector is not left."""
+    program = f"""
+import socket
+with socket.create_connection(("127.0.0.1", {echo.port})) as one:
+    one.sendall(b"x")
+    one.recv(1)
+print("did")
+"""
+    left: list[tuple[int, int]] = []
+    for _ in range(4):  # what the first loads may stay
+        seen = run(program, f"127.0.0.1:{echo.port}")
+        assert seen.stdout == b"did\n", seen.stderr
+        time.sleep(0.2)  # the server's own end
+        gc.collect()
+        left.append((len(list(Path("/proc/self/fd").iterdir())), threading.active_count()))
+    assert left[1] == left[3], left

@@ -82,6 +82,7 @@ class OciContainer:
         self._groups = None if rootless is None else rootless.groups
         # Anonymous memory: what the runtime complains of must outlive the bundle.
         self._stderr = os.memfd_create("magicrune-stderr")
+        self._said = ""  # what was read of it when it was closed
         self.connection, theirs = socket.socketpair()
         with theirs:
             self._process = self._spawn(theirs)
@@ -160,8 +161,17 @@ class OciContainer:
         return self.complaint()[:500] or "did not start, and did not say why"
 
     def complaint(self) -> str:
+        if self._stderr < 0:
+            return self._said
         text = os.pread(self._stderr, _COMPLAINT_MAX, 0)
         return text.decode(errors="replace").strip()
+
+    def _close_stderr(self) -> None:
+        """A worker makes many containers: none may leave a descriptor behind."""
+        if self._stderr >= 0:
+            self._said = self.complaint()
+            os.close(self._stderr)
+            self._stderr = -1
 
     def remove(self) -> None:
         self.connection.close()
@@ -169,6 +179,7 @@ class OciContainer:
             if not self._ended(_REMOVE_S):
                 self._force()
         finally:
+            self._close_stderr()
             shutil.rmtree(self._bundle, ignore_errors=True)
             if self._groups is not None:
                 self._groups.remove()
