@@ -22,9 +22,41 @@ exec unshare --mount --propagation private sh -euc '
     mount --bind "$PACKAGES" "$STAGE/packages"
     cd "$STAGE/src"
     uid=$(id -u "$USER")
-    exec setpriv --reuid "$USER" --regid "$USER" --init-groups env -i \
-        HOME="$(getent passwd "$USER" | cut -d: -f6)" USER="$USER" LANG=C.UTF-8 \
-        ${CI:+"CI=$CI"} PATH="$STAGE/python/bin:$PATH" XDG_RUNTIME_DIR="/run/user/$uid" \
-        PYTHONPATH="$STAGE/src:$STAGE/packages" PYTHONDONTWRITEBYTECODE=1 \
-        "$STAGE/python/bin/$PYTHON" -m pytest -p no:cacheprovider "$@"
+    run=/run/user/$uid
+    install -d -o "$USER" -m 700 "$run" "$run/podman"
+    as_user() (
+        exec setpriv --reuid "$USER" --regid "$USER" --init-groups env -i \
+            HOME="$(getent passwd "$USER" | cut -d: -f6)" USER="$USER" LANG=C.UTF-8 \
+            ${CI:+"CI=$CI"} PATH="$STAGE/python/bin:$PATH" XDG_RUNTIME_DIR="$run" \
+            PYTHONPATH="$STAGE/src:$STAGE/packages" PYTHONDONTWRITEBYTECODE=1 "$@"
+    )
+    # What keeps the namespaces of the last service, which showed another checkout.
+    forget() {
+        pause=$(cat "$run/libpod/tmp/pause.pid" 2>/dev/null) && kill "$pause" || true
+    }
+    service=
+    if command -v podman >/dev/null; then
+        forget
+        mkdir "$STAGE/bin"
+        cat >"$STAGE/bin/magicrune-runtime" <<END
+#!/bin/sh
+export PYTHONPATH=$STAGE/src:$STAGE/packages PYTHONDONTWRITEBYTECODE=1
+exec $STAGE/python/bin/$PYTHON -m magicrune.backends.podman.runtime "\$@"
+END
+        chmod 755 "$STAGE/bin/magicrune-runtime"
+        as_user podman --storage-driver overlay --cgroup-manager cgroupfs \
+            --runtime "$STAGE/bin/magicrune-runtime" system service --time=0 \
+            "unix://$run/podman/podman.sock" >"$STAGE/podman.log" 2>&1 </dev/null &
+        service=$!
+        left=60
+        until as_user podman --url "unix://$run/podman/podman.sock" version >/dev/null 2>&1; do
+            [ "$left" -gt 0 ] || { cat "$STAGE/podman.log" >&2; exit 1; }
+            left=$((left - 1))
+            sleep 1
+        done
+    fi
+    status=0
+    as_user "$STAGE/python/bin/$PYTHON" -m pytest -p no:cacheprovider "$@" || status=$?
+    [ -z "$service" ] || { kill "$service"; forget; }
+    exit $status
 ' rootless "$@"

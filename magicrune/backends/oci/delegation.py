@@ -30,6 +30,7 @@ the whole machine as the job's."""
 _UNIFIED = frozenset({"memory", "pids", "cpu"})
 _ROOT = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
+_IDS = Path("/proc/self/uid_map")
 _PERIOD_US = 100_000
 
 
@@ -53,7 +54,7 @@ def find_delegation(
     """The one that `VARIABLE` names, else ``/magicrune-UID``, else (version 2) the nearest
     group above ours that may be used."""
     named = os.environ.get(VARIABLE)
-    paths = [named] if named else [f"/magicrune-{os.geteuid()}", *_above(own)]
+    paths = [named] if named else [f"/magicrune-{_user()}", *_above(own)]
     for path in paths:
         found = Delegation(hierarchy.version, "/" + path.strip("/"), root)
         if ".." not in path.split("/") and _is_usable(found):
@@ -63,7 +64,7 @@ def find_delegation(
 
 def how_to_delegate(hierarchy: Hierarchy) -> str:
     """What root does so that limits can be held for this user."""
-    name = f"magicrune-{os.geteuid()}"
+    name = f"magicrune-{_user()}"
     if hierarchy.version == 2:
         return (
             "as root: systemctl edit user@.service, [Service] Delegate=cpu memory pids, log in "
@@ -71,8 +72,19 @@ def how_to_delegate(hierarchy: Hierarchy) -> str:
         )
     return (
         f"as root: for c in {' '.join(CONTROLLERS)}; do d=/sys/fs/cgroup/$c/{name}; "
-        f"mkdir -p $d && chown -R {os.geteuid()} $d; done"
+        f"mkdir -p $d && chown -R {_user()} $d; done"
     )
+
+
+def _user() -> int:
+    """Who runs this, outside of a user namespace of its own (that of rootless Podman)."""
+    own = os.geteuid()
+    try:
+        rows = [list(map(int, each.split())) for each in _IDS.read_text().splitlines()]
+    except (OSError, ValueError):
+        return own
+    inside = [row for row in rows if row[0] <= own < row[0] + row[2]]
+    return inside[0][1] + own - inside[0][0] if inside else own
 
 
 def _above(own: Path) -> list[str]:
@@ -145,6 +157,11 @@ class Groups:
         with _told(self.directories[0].name):
             for place in self.directories:
                 place.mkdir()
+
+    def join(self) -> None:
+        """Puts this process into them. Raises OSError."""
+        for place in self.directories:
+            _write(place / "cgroup.procs", os.getpid())
 
     def release(self, runtime: int) -> None:
         """Takes the runtime out, so that init and the job have the group for themselves."""

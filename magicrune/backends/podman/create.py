@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicrune.backends.rune.container import INIT_DIR, INIT_PATH
+from magicrune.backends.rune.container import INIT_DIR, INIT_PATH, OWNER_LABEL
 from magicrune.backends.rune.socket_dir import SOCKET_NAME
 
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container, TmpFs
 
+LIMITS = "org.magicrune.limits"
+"""An annotation for podman/runtime.py: `resources` of an OCI configuration, as JSON."""
 _PERIOD_US = 100_000
 
 
@@ -37,6 +40,7 @@ def write_create(
         "command": [],
         "work_dir": "/",
         "labels": container.labels,
+        "annotations": _annotations(container),
         "remove": True,
         "terminal": False,
         "stdin": False,
@@ -109,6 +113,11 @@ def _flags(wanted: TmpFs) -> list[str]:
 def _bind(source: Path, path: str) -> dict[str, Any]:
     options = ["bind", "ro", "nosuid", "nodev", "private"]
     return {"destination": path, "type": "bind", "source": str(source), "options": options}
+
+
+def _annotations(container: Container) -> dict[str, str]:
+    """Podman leaves limits out where it takes them for impossible."""
+    return {LIMITS: json.dumps(_resources(container)), OWNER_LABEL: container.owner}
 
 
 def _resources(container: Container) -> dict[str, Any]:
