@@ -11,7 +11,7 @@ export MAGICRUNE_HOME="${MAGICRUNE_TEST_IMAGES:-$HOME/.cache/magicrune-tests}"
 missing=
 for pair in crun:crun runc:runc mmdebstrap:mmdebstrap ip:iproute2 unshare:util-linux cc:gcc \
     dockerd:docker.io podman:podman docker-compose:docker-compose busybox:busybox-static \
-    faketime:faketime newuidmap:uidmap setpriv:util-linux useradd:passwd git:git \
+    faketime:faketime newuidmap:uidmap setpriv:util-linux useradd:passwd pkill:procps git:git \
     openssl:openssl musl-gcc:musl-tools hey:hey; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done

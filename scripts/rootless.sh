@@ -30,13 +30,12 @@ exec unshare --mount --propagation private sh -euc '
             ${CI:+"CI=$CI"} PATH="$STAGE/python/bin:$PATH" XDG_RUNTIME_DIR="$run" \
             PYTHONPATH="$STAGE/src:$STAGE/packages" PYTHONDONTWRITEBYTECODE=1 "$@"
     )
-    # What keeps the namespaces of the last service, which showed another checkout.
+    # All that a service of an earlier run left: it showed another checkout. The user is ours alone.
     forget() {
-        pause=$(cat "$run/libpod/tmp/pause.pid" 2>/dev/null) && kill "$pause" || true
+        pkill -KILL -u "$USER" || true
     }
-    service=
+    forget
     if command -v podman >/dev/null; then
-        forget
         mkdir "$STAGE/bin"
         cat >"$STAGE/bin/magicrune-runtime" <<END
 #!/bin/sh
@@ -47,7 +46,6 @@ END
         as_user podman --storage-driver overlay --cgroup-manager cgroupfs \
             --runtime "$STAGE/bin/magicrune-runtime" system service --time=0 \
             "unix://$run/podman/podman.sock" >"$STAGE/podman.log" 2>&1 </dev/null &
-        service=$!
         left=60
         until as_user podman --url "unix://$run/podman/podman.sock" version >/dev/null 2>&1; do
             [ "$left" -gt 0 ] || { cat "$STAGE/podman.log" >&2; exit 1; }
@@ -57,6 +55,6 @@ END
     fi
     status=0
     as_user "$STAGE/python/bin/$PYTHON" -m pytest -p no:cacheprovider "$@" || status=$?
-    [ -z "$service" ] || { kill "$service"; forget; }
+    forget
     exit $status
 ' rootless "$@"

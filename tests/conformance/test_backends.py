@@ -14,7 +14,7 @@ from tests.engines import container_backend, lanes
 
 LANES = lanes(
     ("wasi", "oci-crun", "oci-runc", "docker", "podman"),
-    ("wasi", "oci-rootless-crun", "oci-rootless-runc"),
+    ("wasi", "oci-rootless-crun", "oci-rootless-runc", "podman-rootless"),
 )
 
 

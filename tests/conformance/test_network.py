@@ -24,7 +24,7 @@ from tests.engines import container_backend, lanes
 
 LANES = lanes(
     ("oci-crun", "oci-runc", "docker", "podman"),
-    ("oci-rootless-crun", "oci-rootless-runc"),
+    ("oci-rootless-crun", "oci-rootless-runc", "podman-rootless"),
 )
 Run = Callable[..., Observation]
 
@@ -154,11 +154,8 @@ def busy_server(patience_s: float) -> Iterator[int]:
 
         def serve() -> None:
             time.sleep(patience_s)
-            with contextlib.suppress(OSError):
-                first, _ = listener.accept()
-                second, _ = listener.accept()
-                with first, second:
-                    second.sendall(second.recv(10))
+            with contextlib.suppress(OSError), listener.accept()[0], listener.accept()[0] as second:
+                second.sendall(second.recv(10))
 
         thread = threading.Thread(target=serve)
         thread.start()
