@@ -1,5 +1,5 @@
 # Short names for the scripts; nothing needs make.
-.PHONY: install test check ci locks schemas wasm soak
+.PHONY: install test check ci locks schemas wasm soak vm
 install:
 	sh scripts/install.sh
 test:
@@ -17,3 +17,5 @@ wasm:
 	sh scripts/rebuild.sh --write
 soak:
 	MAGICRUNE_SOAK=10000 .venv/bin/python -m pytest -s tests/e2e/test_worker_soak.py
+vm:
+	sh scripts/vm.sh

@@ -1,8 +1,9 @@
 #!/bin/sh
 # Boots Debian 12 in a virtual machine (QEMU) with unified control groups (version 2) and runs
 # tests there, as root and as a user of systemd: tests/vm/guest.sh. Not part of .ci/run: too slow
-# (30 minutes and more without KVM). Needs root (mmdebstrap), qemu-system-x86 and e2fsprogs.
+# (software emulation). Needs root (mmdebstrap), qemu-system-x86 and e2fsprogs.
 #   VM_DIR=DIR    where disks and results go (4 GB); the root file system is made once
+#   VM_ACCEL=kvm  where KVM works (a /dev/kvm alone does not show that: software is the default)
 #   VM_TASKS="root user"    what the guest does, words of tests/vm/guest.sh
 set -eu
 cd "$(dirname "$0")/.."
@@ -79,14 +80,13 @@ trap - EXIT
 rm -rf "$place/results" "$place/results.tar"
 truncate -s 64M "$place/results.tar"
 
-accel=tcg,thread=multi
-if [ "${VM_ACCEL:-kvm}" = kvm ] && [ -w /dev/kvm ]; then accel=kvm; fi
+accel=${VM_ACCEL:-tcg,thread=multi}
 echo "vm: accelerator $accel, tasks: $tasks" >&2
 # -cpu max: rune-init and Debian want no more than x86-64, Python's wheels may.
 nice -n 10 qemu-system-x86_64 -accel "$accel" -cpu max -smp 2 -m 3072 -nographic -no-reboot \
     -nic none -monitor none -serial stdio \
     -kernel "$place/vmlinuz" -initrd "$place/initrd" \
-    -append "root=/dev/vda rw console=ttyS0 quiet systemd.unified_cgroup_hierarchy=1 panic=-1" \
+    -append "root=/dev/vda rw console=ttyS0 systemd.unified_cgroup_hierarchy=1 panic=-1" \
     -drive "file=$place/machine.ext4,format=raw,if=virtio,snapshot=on" \
     -drive "file=$place/work.tar,format=raw,if=virtio,readonly=on" \
     -drive "file=$place/results.tar,format=raw,if=virtio" </dev/null

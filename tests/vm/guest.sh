@@ -20,7 +20,8 @@ keep() { # NAME COMMAND...: runs it, keeps what it says, counts its failure
     code=0
     "$@" >"$out/$name.txt" 2>&1 || code=$?
     [ "$code" = 0 ] || status=1
-    echo "$name: exit $code; $(tail -n 1 "$out/$name.txt")" | tee -a "$out/summary.txt"
+    cp /tmp/user-*.xml "$out/" 2>/dev/null
+    echo "$name: exit $code; $(tail -n 1 "$out/$name.txt" | cut -c 1-200)" | tee -a "$out/summary.txt"
     save
 }
 
@@ -33,7 +34,7 @@ save() {
 suite() { # NAME ARGUMENTS...: as root
     what=$1
     shift
-    CI=1 keep "root-$what" python3 -m pytest -q -p no:cacheprovider --timeout 600 \
+    CI=1 keep "root-$what" python3 -m pytest -p no:cacheprovider --timeout 600 \
         --junitxml "$out/root-$what.xml" "$@"
 }
 
@@ -49,9 +50,8 @@ as_user() { # as the user, in a scope of its systemd manager
 user_suite() {
     what=$1
     shift
-    keep "user-$what" as_user python3 -m pytest -q -p no:cacheprovider --timeout 600 \
+    keep "user-$what" as_user python3 -m pytest -p no:cacheprovider --timeout 600 \
         --junitxml "/tmp/user-$what.xml" "$@"
-    cp "/tmp/user-$what.xml" "$out/" 2>/dev/null
 }
 
 machine() {
