@@ -107,6 +107,7 @@ for each in PROBES:
     TOGETHER.setdefault(PROBES[each].allow, []).append(each)
 
 
+@pytest.mark.parametrize("attack", LANES[1:], indirect=True)
 @pytest.mark.parametrize("allow", TOGETHER, ids=lambda allow: TOGETHER[allow][0])
 def test_nothing_arrives_by_many(allow: tuple[str, ...], net: Internet, attack: Attack) -> None:
     probes = {name: (HEAD + PROBES[name].code) for name in TOGETHER[allow]}
@@ -144,8 +145,8 @@ REFUSED_AND_TOLD = {
 
 
 @pytest.mark.parametrize("name", REFUSED_AND_TOLD)
-def test_a_refusal_is_in_the_record(name: str, net: Internet, attack: Attack) -> None:
-    seen = attack(PROBES[name].code, allow=PROBES[name].allow)
+def test_a_refusal_is_in_the_record(name: str, net: Internet, crun: Attack) -> None:
+    seen = crun(PROBES[name].code, allow=PROBES[name].allow)
     host, port = REFUSED_AND_TOLD[name]
     address = net.addresses.public4(12) if host == "SERVICE4" else getattr(net.addresses, host)
     told = [each.detail for each in seen.events if each.kind is EventKind.CONNECT]

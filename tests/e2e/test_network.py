@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from magicrune.images import store
 from magicrune.observation import ConnectionRecord, Ending, EventKind, Observation
 from magicrune.spec import NetLimits
 from tests.engines import absent, container_backend
@@ -46,6 +47,8 @@ def crun(net: Internet, home: Path, monkeypatch: pytest.MonkeyPatch) -> Job:
 
 def worker(lane: str, net: Internet, monkeypatch: pytest.MonkeyPatch) -> Job:
     backend = container_backend(lane, monkeypatch)
+    if store.current("net") is None:
+        absent("no image net: sh scripts/engines.sh")
 
     def run(cmd: str, *, code: str = "", files: dict[str, bytes] | None = None, **options: Any):
         found = {
@@ -557,7 +560,7 @@ grading: {{thresholds: {{green: "<=20", yellow: "21..=60", red: ">=61"}}}}
 
 
 def test_the_whole_way_from_request_to_result(
-    net: Internet, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    net: Internet, crun: Job, home: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     from magicrune import cli
     from tests.engines import images_under

@@ -61,8 +61,9 @@ def enter(netns: str) -> None:
 @contextmanager
 def slot() -> Iterator[int]:
     """A number that is ours until we end, however we end; leftovers under it are removed."""
-    if os.geteuid() or shutil.which("ip") is None:
-        absent("the test internet needs root and iproute2")
+    if os.geteuid() or not all(map(shutil.which, ("ip", "git", "openssl"))):
+        absent("the test internet needs root, iproute2, git and openssl: sh scripts/engines.sh")
+    _LOCKS.mkdir(parents=True, exist_ok=True)
     for number in _SLOTS:
         with (_LOCKS / f"magicrune-internet-{number}").open("w") as lock:
             try:
