@@ -5,6 +5,7 @@
 #   VM_DIR=DIR    where disks and results go (4 GB); the root file system is made once
 #   VM_ACCEL=kvm  where KVM works (a /dev/kvm alone does not show that: software is the default)
 #   VM_TASKS="root user"    what the guest does, words of tests/vm/guest.sh
+#   VM_SELECT=WORDS         only these tests of each suite (pytest -k)
 set -eu
 cd "$(dirname "$0")/.."
 bin=${BIN:-.venv/bin}
@@ -73,6 +74,7 @@ for name in base python net; do
 done
 cp -a "$images/cache/rune-init" "$stage/images/cache/" 2>/dev/null || true
 echo "$tasks" >"$stage/tasks"
+echo "${VM_SELECT:-oci}" >"$stage/select"
 tar -C "$stage" -cf "$place/work.tar" .
 truncate -s %1M "$place/work.tar"
 rm -rf "$stage"

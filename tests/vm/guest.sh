@@ -8,6 +8,7 @@ chmod 755 "$top"
 cd "$top/src" || exit 1
 export PYTHONPATH="$top/src:$top/packages" PYTHONDONTWRITEBYTECODE=1 LANG=C.UTF-8
 tasks=$(cat "$top/tasks")
+select=$(cat "$top/select")
 status=0
 user=magicrune-ci
 
@@ -67,6 +68,7 @@ machine() {
 }
 
 make_user() {
+    id "$user" >/dev/null 2>&1 && return
     useradd --create-home --shell /bin/bash "$user"
     usermod --add-subuids 2000000000-2000065535 --add-subgids 2000000000-2000065535 "$user"
     cp -a "$top/images" "/home/$user/images"
@@ -97,22 +99,22 @@ keep machine machine
 for task in $tasks; do
     case $task in
     doctor) keep root-doctor python3 -m magicrune doctor --json ;;
-    root) suite conformance tests/conformance/test_backends.py -k oci ;;
-    network) suite network tests/conformance/test_network.py -k oci ;;
+    root) suite conformance tests/conformance/test_backends.py -k "oci and ($select)" ;;
+    network) suite network tests/conformance/test_network.py -k "oci and ($select)" ;;
     attacks)
         suite attacks tests/attacks/test_container_mutations.py \
-            tests/attacks/test_container_attacks.py -k oci
+            tests/attacks/test_container_attacks.py -k "oci and ($select)"
         ;;
     user)
         make_user
         keep user-delegation delegate
         keep user-doctor as_user python3 -m magicrune doctor --json
-        user_suite conformance tests/conformance/test_backends.py -k oci-rootless
+        user_suite conformance tests/conformance/test_backends.py -k "oci-rootless and ($select)"
         ;;
     user-more)
         user_suite more tests/conformance/test_network.py tests/e2e/test_rootless.py \
             tests/attacks/test_container_mutations.py tests/attacks/test_container_attacks.py \
-            -k oci-rootless
+            -k "oci-rootless and ($select)"
         ;;
     *)
         say "there is no task '$task'"
