@@ -35,15 +35,19 @@ def shipped(name: str) -> Path:
 def state_dir() -> Path:
     """Ledger and quarantine: ``$MAGICRUNE_HOME`` or ``$XDG_STATE_HOME/magicrune``."""
     home = os.environ.get("MAGICRUNE_HOME")
+    if home:
+        return private_dir(Path(home))
     base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return private_dir(Path(home) if home else Path(base) / "magicrune")
+    return private_dir(Path(base) / "magicrune")
 
 
 def cache_dir() -> Path:
     """Compiled modules: ``$MAGICRUNE_HOME/cache`` or ``$XDG_CACHE_HOME/magicrune``."""
     home = os.environ.get("MAGICRUNE_HOME")
+    if home:
+        return private_dir(Path(home) / "cache")
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return private_dir(Path(home) / "cache" if home else Path(base) / "magicrune")
+    return private_dir(Path(base) / "magicrune")
 
 
 def private_dir(path: Path) -> Path:

@@ -30,7 +30,7 @@ def test_start_loads_no_metadata_and_leaves_it_usable(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        env={"MAGICRUNE_HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        env={"MAGICRUNE_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
     )
     told = [line for line in done.stdout.splitlines() if not line.startswith("{")]
     assert told[-2:] == ["[]", "True"], done.stdout
