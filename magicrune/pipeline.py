@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from magicrune.grade import EXIT_CODES, grade
 from magicrune.request import request_sha256, run_id
 from magicrune.result import Provenance, build_result, refusal_result, to_json
 from magicrune.spec import plan
+from magicrune.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from magicrune.backends.base import Backend
@@ -49,7 +49,7 @@ def execute(  # noqa: PLR0913 - each is a part of the story
     another thread used `cancellation`;
     the ledger has it by then, as it has an interruption (KeyboardInterrupt).
     """
-    clock = _Clock()
+    clock = Stopwatch()
     known = _identify(request, policy, seed, passed_over)
     try:
         spec = prepare(request, policy, seed=seed, timeout_sec=timeout_sec)
@@ -214,17 +214,3 @@ def _code_of(failure: BaseException) -> str:
     if isinstance(failure, MagicRuneError):
         return failure.code
     return RunInterrupted.code if isinstance(failure, KeyboardInterrupt) else Unexpected.code
-
-
-class _Clock:
-    """Milliseconds by phase."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, phase: str) -> None:
-        """Ends a phase and begins the next."""
-        now = time.perf_counter()
-        self.laps[phase] = (now - self._last) * 1000
-        self._last = now

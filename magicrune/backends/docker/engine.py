@@ -5,21 +5,25 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from magicrune.backends.base import Probe
 from magicrune.backends.docker.host_config import write_create
 from magicrune.backends.rune.container import OWNER_LABEL
-from magicrune.backends.rune.daemon import why_unreachable
+from magicrune.backends.rune.daemon import (
+    give_image,
+    has_images,
+    shorten,
+    why_unreachable,
+)
 from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.owner import is_gone
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
-from magicrune.images.archive import image_id, reference, write_archive
+from magicrune.images.archive import reference
 
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container
@@ -52,22 +56,18 @@ class DockerEngine:
         except BackendUnavailable as error:
             return Probe(self.name, False, "", error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - of the SDK, requests or the socket
-            return Probe(self.name, False, "", _short(error), "start dockerd; docker version")
+            return Probe(self.name, False, "", shorten(error), "start dockerd; docker version")
         told = f"{version['Version']}, API {version['ApiVersion']}"
         if tuple(map(int, version["ApiVersion"].split("."))) < _API_MIN:
             return Probe(self.name, False, told, "is older than 20.10", "a newer Docker")
-        if not any(store.current(name) for name in ("python", "base")):
+        if not has_images():
             return Probe(self.name, False, told, "there is no image", "magicrune images build")
         return Probe(self.name, True, told)
 
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         """Ours by its id; given to the daemon where it does not have it. Never a pull."""
         image = store.find(name, digest)
-        wanted = image_id(image)
-        if not self._has(wanted):
-            self._load(image)
-            if not self._has(wanted):
-                raise BackendFailed(f"has no image {wanted} after loading it", where=self.name)
+        wanted = give_image(image, has=self._has, load=self._load, where=self.name)
         return FoundImage(wanted, image.digest)
 
     def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
@@ -110,14 +110,11 @@ class DockerEngine:
             return False
         return bool(found["Id"] == wanted)
 
-    def _load(self, image: Image) -> None:
-        with tempfile.TemporaryFile() as file:
-            write_archive(image, file)
-            file.seek(0)
-            for told in self._api().load_image(file):
-                if "error" in told:
-                    where = f"{self.name} load {reference(image)}"
-                    raise BackendFailed(str(told["error"])[:300], where=where)
+    def _load(self, image: Image, file: IO[bytes]) -> None:
+        for told in self._api().load_image(file):
+            if "error" in told:
+                where = f"{self.name} load {reference(image)}"
+                raise BackendFailed(str(told["error"])[:300], where=where)
 
 
 class DockerContainer:
@@ -138,7 +135,7 @@ class DockerContainer:
             raise
         except Exception as error:
             self.remove()
-            raise BackendFailed(_short(error), where="docker") from error
+            raise BackendFailed(shorten(error), where="docker") from error
 
     def complaint(self) -> str:
         return self._said
@@ -174,7 +171,3 @@ def _remove(client: Any, identity: str) -> None:
     raise BackendFailed(
         "the container could not be removed", where=identity, hint="magicrune doctor --clean"
     )
-
-
-def _short(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

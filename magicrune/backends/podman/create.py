@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 LIMITS = "org.magicrune.limits"
 """An annotation for podman/runtime.py: `resources` of an OCI configuration, as JSON."""
 _PERIOD_US = 100_000
+_NPROC = 4096
 
 
 def write_create(
@@ -26,12 +27,10 @@ def write_create(
 
     No runtime is named: Podman 4.3 takes `oci_runtime` here and ignores it.
     """
-    private = {"nsmode": "private"}
     return {
         "name": container.name,
         "image": image,
         "image_volume_mode": "ignore",
-        "hostname": container.hostname,
         "user": "0:0",
         "env": {"PATH": "/usr/bin:/bin", "RUNE_SOCK": f"{INIT_DIR}/{SOCKET_NAME}"},
         "env_host": False,
@@ -46,7 +45,18 @@ def write_create(
         "stdin": False,
         "init": False,
         "systemd": "false",
-        "privileged": False,
+        "log_configuration": {"driver": "none"},
+        **_namespaces(container),
+        **_rights(container, profile),
+        **_files(container, shared),
+        **_limits(container),
+    }
+
+
+def _namespaces(container: Container) -> dict[str, Any]:
+    private = {"nsmode": "private"}
+    return {
+        "hostname": container.hostname,
         "netns": {"nsmode": "none"},
         # Else it copies /etc/hosts of the host (names and addresses of its network) in.
         "use_image_hosts": True,
@@ -55,19 +65,35 @@ def write_create(
         "pidns": private,
         "utsns": private,
         "cgroupns": private,
-        "read_only_filesystem": True,
+        "sysctl": container.sysctls,
+    }
+
+
+def _rights(container: Container, profile: Path) -> dict[str, Any]:
+    return {
+        "privileged": False,
         "cap_drop": ["all"],
         "cap_add": list(container.capabilities),
         "no_new_privileges": True,
         "seccomp_policy": "default",
         "seccomp_profile_path": str(profile),
         "mask": list(container.masked_paths),
+    }
+
+
+def _files(container: Container, shared: Path) -> dict[str, Any]:
+    return {
+        "read_only_filesystem": True,
         "mounts": [_bind(source, path) for path, source in container.binds(shared).items()],
-        "sysctl": container.sysctls,
         "volumes": [
             {"Name": volume["Name"], "Dest": wanted.path, "Options": _flags(wanted)}
             for wanted, volume in zip(container.tmpfs, write_volumes(container), strict=True)
         ],
+    }
+
+
+def _limits(container: Container) -> dict[str, Any]:
+    return {
         "resource_limits": _resources(container),
         "r_limits": [
             {"type": "NOFILE", "hard": container.open_files, "soft": container.open_files},
@@ -76,11 +102,7 @@ def write_create(
             # kernel counts it for the user on the whole machine; what bounds is the cgroup.
             {"type": "NPROC", "hard": _NPROC, "soft": _NPROC},
         ],
-        "log_configuration": {"driver": "none"},
     }
-
-
-_NPROC = 4096
 
 
 def write_volumes(container: Container) -> list[dict[str, Any]]:

@@ -6,22 +6,26 @@ import contextlib
 import json
 import os
 import socket
-import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from magicrune.backends.base import Probe
 from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.podman.create import write_create, write_volumes
 from magicrune.backends.rune.container import OWNER_LABEL
-from magicrune.backends.rune.daemon import why_unreachable
+from magicrune.backends.rune.daemon import (
+    give_image,
+    has_images,
+    shorten,
+    why_unreachable,
+)
 from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.owner import is_gone
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
-from magicrune.images.archive import image_id, reference, write_archive
+from magicrune.images.archive import reference
 
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container
@@ -59,12 +63,12 @@ class PodmanEngine:
         except BackendUnavailable as error:
             return Probe(self.name, False, "", error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - of podman-py, urllib3 or the socket
-            return Probe(self.name, False, "", _short(error), fix)
+            return Probe(self.name, False, "", shorten(error), fix)
         host = told["host"]
         runtime = host["ociRuntime"]["name"]
         rootless = " rootless" if host["security"]["rootless"] else ""
         version = f"{told['version']['Version']}{rootless}, {runtime}"
-        if not any(store.current(name) for name in ("python", "base")):
+        if not has_images():
             return Probe(self.name, False, version, "there is no image", "magicrune images build")
         if runtime == "crun" and read_hierarchy().unified_beside:
             # crun 1.8 takes a hybrid host for version 2 and finds no controllers there.
@@ -75,11 +79,7 @@ class PodmanEngine:
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         """Ours by its id; given to the service where it does not have it. Never a pull."""
         image = store.find(name, digest)
-        wanted = image_id(image)
-        if not self._has(wanted):
-            self._load(image)
-            if not self._has(wanted):
-                raise BackendFailed(f"has no image {wanted} after loading it", where=self.name)
+        wanted = give_image(image, has=self._has, load=self._load, where=self.name)
         return FoundImage(wanted.removeprefix("sha256:"), image.digest)
 
     def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
@@ -144,12 +144,9 @@ class PodmanEngine:
     def _has(self, wanted: str) -> bool:
         return bool(self._api().get(f"/images/{wanted}/exists").status_code < _OK)
 
-    def _load(self, image: Image) -> None:
-        with tempfile.TemporaryFile() as file:
-            write_archive(image, file)
-            file.seek(0)
-            headers = {"Content-type": "application/x-tar"}
-            answer = self._api().post("/images/load", data=file, headers=headers)
+    def _load(self, image: Image, file: IO[bytes]) -> None:
+        headers = {"Content-type": "application/x-tar"}
+        answer = self._api().post("/images/load", data=file, headers=headers)
         if answer.status_code >= _OK:
             where = f"{self.name} load {reference(image)}"
             raise BackendFailed(answer.text[:300], where=where)
@@ -176,7 +173,7 @@ class PodmanContainer:
             raise
         except Exception as error:
             self.remove()
-            raise BackendFailed(_short(error), where="podman") from error
+            raise BackendFailed(shorten(error), where="podman") from error
 
     def complaint(self) -> str:
         return ""
@@ -216,13 +213,13 @@ def _remove(api: Any, identity: str) -> None:
 def _remove_volume(api: Any, name: str) -> None:
     answer = api.delete(f"/volumes/{name}", params={"force": "true"})
     if answer.status_code >= _OK and answer.status_code != _NOT_FOUND:
-        raise BackendFailed(_short(answer.text), where=name, hint="magicrune doctor --clean")
+        raise BackendFailed(shorten(answer.text), where=name, hint="magicrune doctor --clean")
 
 
 def _json(answer: Any) -> Any:
     """What an answer holds. Raises BackendFailed for a refusal, with the service's words."""
     if answer.status_code >= _OK and answer.status_code != 304:
-        raise BackendFailed(_short(answer.text), where="podman")
+        raise BackendFailed(shorten(answer.text), where="podman")
     return answer.json() if answer.content else None
 
 
@@ -233,7 +230,3 @@ def _address() -> str:
     own = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
     place = "/run" if os.geteuid() == 0 else own
     return f"unix://{place}/podman/podman.sock"
-
-
-def _short(error: object) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

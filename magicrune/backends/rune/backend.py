@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ from magicrune.backends.rune.spent import read_spent
 from magicrune.cancellation import Cancellation
 from magicrune.errors import BackendFailed
 from magicrune.observation import ControlReading, Event, EventKind, Observation
+from magicrune.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from magicrune.backends.base import Probe
@@ -45,7 +45,7 @@ class ContainerBackend:
     def run(self, spec: ContainerSpec, cancellation: Cancellation | None = None) -> Observation:
         """See base.Backend."""
         cancellation = cancellation or Cancellation()
-        clock = _Clock()
+        clock = Stopwatch()
         container, image = self.prepare(spec)
         clock.lap("prepare_ms")
         cancellation.check()
@@ -210,16 +210,3 @@ def _own_namespaces() -> dict[str, str]:
 
 def _has_swap() -> bool:
     return len(Path("/proc/swaps").read_text().splitlines()) > 1
-
-
-class _Clock:
-    """Milliseconds by phase."""
-
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, phase: str) -> None:
-        now = time.perf_counter()
-        self.laps[phase] = (now - self._last) * 1000
-        self._last = now

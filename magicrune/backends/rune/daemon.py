@@ -1,12 +1,19 @@
-"""Whether an engine's daemon answers at all, before its SDK is imported and tried.
-
-The SDKs leave sockets open where nobody answers, and take a tenth of a second to say so.
-"""
+"""What Docker and Podman have in common: a daemon on this machine that is given our images."""
 
 from __future__ import annotations
 
 import socket
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from magicrune.errors import BackendFailed
+from magicrune.images import store
+from magicrune.images.archive import image_id, write_archive
+
+if TYPE_CHECKING:
+    from magicrune.images.record import Image
 
 _PATIENCE_S = 5.0
 _UNIX = "unix://"
@@ -15,6 +22,8 @@ _UNIX = "unix://"
 def why_unreachable(address: str) -> str:
     """What is wrong with a daemon's address; empty where it takes connections.
 
+    Asked before its SDK is imported: the SDKs leave sockets open where nobody answers, and
+    take a tenth of a second to say so.
     Only sockets of this machine are: the channel to init is one as well.
     """
     if not address.startswith(_UNIX):
@@ -28,3 +37,33 @@ def why_unreachable(address: str) -> str:
             found = "" if Path(path).exists() else ", there is no such socket"
             return f"{path}: {error.strerror or error}{found}"
     return ""
+
+
+def has_images() -> bool:
+    """Whether there is an image of ours that a job could run in."""
+    return any(store.current(name) for name in ("python", "base"))
+
+
+def give_image(
+    image: Image,
+    *,
+    has: Callable[[str], bool],
+    load: Callable[[Image, IO[bytes]], None],
+    where: str,
+) -> str:
+    """The id by which the daemon knows `image`, which is loaded where it does not have it.
+    Never a pull. Raises BackendFailed where it has none after that."""
+    wanted = image_id(image)
+    if not has(wanted):
+        with tempfile.TemporaryFile() as file:
+            write_archive(image, file)
+            file.seek(0)
+            load(image, file)
+        if not has(wanted):
+            raise BackendFailed(f"has no image {wanted} after loading it", where=where)
+    return wanted
+
+
+def shorten(error: object) -> str:
+    """What an SDK's exception or a daemon's answer says, on one line of at most 300 characters."""
+    return " ".join(str(error).split())[:300] or type(error).__name__
