@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from magicrune.request import parse_request, request_sha256, run_id
 from tests.nats_server import NatsServer
 
 ACK_WAIT_S = 2
+LEASE_S = ACK_WAIT_S / 3 * 4
+"""How long a claim is watched."""
 
 
 def document(number: int, **more: Any) -> bytes:
@@ -99,10 +101,15 @@ class Bench:
 
     # -- the queue ---------------------------------------------------------------------------
 
-    def command(self, *words: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+    def command(
+        self, *words: str, without: tuple[str, ...] = (), **more: str
+    ) -> subprocess.CompletedProcess[bytes]:
+        """A command of ours, less some guards (`tests.guards`)."""
         home = self.place / "publisher"
+        hooks = [word for name in without for word in ("--without", name)]
+        module = "tests.worker_process" if without else "magicrune"
         return subprocess.run(
-            [sys.executable, "-m", "magicrune", *words],
+            [sys.executable, "-m", module, *hooks, *words],
             env=self.settings(home, **more),
             capture_output=True,
             check=False,
@@ -192,3 +199,16 @@ class Bench:
         and nothing is left in the queue."""
         self.settled_names(documents, seconds)
         assert self.stored() == len(documents), "an answer was published more than once"
+
+
+@contextlib.contextmanager
+def bench_at(place: Path, cache: Path) -> Iterator[Bench]:
+    """A queue with a server of its own that runs; at the end both are ended."""
+    server = NatsServer(place / "nats")
+    server.start()
+    made = Bench(place, cache, server)
+    try:
+        yield made
+    finally:
+        made.end()
+        made.server.stop()

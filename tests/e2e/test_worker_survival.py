@@ -6,28 +6,15 @@ import contextlib
 import json
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.engines import absent
-from tests.nats_server import NatsServer
-from tests.queue_bench import ACK_WAIT_S, Bench, document, name_of
+from tests.queue_bench import ACK_WAIT_S, LEASE_S, Bench, document, name_of
 
-pytestmark = pytest.mark.timeout(180)
-LEASE_S = ACK_WAIT_S / 3 * 4
-
-
-@pytest.fixture
-def bench(tmp_path: Path, module_cache: Path) -> Iterator[Bench]:
-    server = NatsServer(tmp_path / "nats")
-    server.start()
-    made = Bench(tmp_path, module_cache, server)
-    yield made
-    made.end()
-    made.server.stop()
+pytestmark = [pytest.mark.timeout(180), pytest.mark.together]
 
 
 @pytest.mark.parametrize("late", ["ack", "nak", "nak with a delay", "term"])
