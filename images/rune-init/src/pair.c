@@ -142,7 +142,9 @@ int pair_meet(const struct hole *hole, int job)
 
 bool pair_is_met(int far)
 {
-    return state_of(far) == TCP_ESTABLISHED;
+    // Its peer may have written and shut its side down before we look.
+    int state = state_of(far);
+    return state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
 }
 
 bool pair_is_fresh(int job)

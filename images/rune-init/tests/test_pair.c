@@ -42,6 +42,23 @@ static void test_meeting(int family, int flags)
     close(job);
 }
 
+// A job that is quick: it has written and shut its side down before anybody looks at the far end.
+static void test_half_closed_at_once(void)
+{
+    char text[3] = "";
+    int job = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    CHECK(pair_hold(&hole, job) == 0);
+    int far = pair_meet(&hole, job);
+    struct pollfd ready = {job, POLLOUT, 0}, ended = {far, POLLRDHUP, 0};
+    CHECK(far >= 0 && poll(&ready, 1, 1000) == 1 && ready.revents == POLLOUT);
+    CHECK(write(job, "hi", 2) == 2 && shutdown(job, SHUT_WR) == 0);
+    CHECK(poll(&ended, 1, 1000) == 1);
+    CHECK(pair_is_met(far));
+    CHECK(read(far, text, 2) == 2 && !strcmp(text, "hi") && read(far, text, 2) == 0);
+    close(far);
+    close(job);
+}
+
 static void test_nobody_comes(void)
 {
     int job = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), error = 0;
@@ -71,6 +88,7 @@ void test_pair(void)
         test_meeting(families[i], 0);
         test_meeting(families[i], SOCK_NONBLOCK);
     }
+    test_half_closed_at_once();
     test_nobody_comes();
     test_spoilt();
 }
