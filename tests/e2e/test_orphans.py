@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import random
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from magicrune.request import parse_request, run_id
 from tests.engines import IMAGE_HOME, absent, container_backend, lanes
 
 ROUNDS = {
@@ -27,6 +30,26 @@ LANES = lanes(
 )
 PATIENCE_S = 15
 JOB = "sleep 300 & setsid sleep 300 & touch /tmp/x; sleep 300"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request of this test alone: other runs on this machine have other names."""
+
+    file: Path
+    run_id: str
+
+    @property
+    def marker(self) -> str:
+        """What the names of its containers begin with."""
+        return f"magicrune-{self.run_id}".replace("_", "-")
+
+
+def ask(cmd: str, place: Path) -> Asked:
+    text = json.dumps({"cmd": cmd, "env": {"NONCE": secrets.token_hex(8)}}).encode()
+    file = place / "request.json"
+    file.write_bytes(text)
+    return Asked(file, run_id(parse_request(text)))
 
 
 @pytest.fixture
@@ -56,8 +79,14 @@ def running(marker: str) -> list[str]:
                 found.append(place.parent.name)
         except OSError:
             continue
-    found += [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/magicrune/*{marker}*")]
-    return found
+    return found + [str(path) for path in groups(marker)]
+
+
+def groups(marker: str) -> list[Path]:
+    """Control groups of root's containers, and of those of an ordinary user."""
+    root = Path("/sys/fs/cgroup")
+    above = ("magicrune", f"magicrune-{os.geteuid()}")
+    return [path for each in above for path in root.glob(f"*/{each}/{marker}*")]
 
 
 def until_gone(look: Callable[[], list[str]]) -> list[str]:
@@ -67,17 +96,16 @@ def until_gone(look: Callable[[], list[str]]) -> list[str]:
     return left
 
 
-def engine_has(lane: str) -> list[str]:
+def engine_has(lane: str, run_id: str) -> list[str]:
     if not lane.startswith(("docker", "podman")):
         return []
-    words = [lane, "ps", "-aq", "--filter", "label=org.magicrune.owner"]
+    words = [lane, "ps", "-aq", "--filter", f"label=org.magicrune.run_id={run_id}"]
     return subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
 
 
-def left_over(state: Path) -> list[str]:
+def left_over(state: Path, marker: str) -> list[str]:
     places = [*state.glob("oci/magicrune-*"), *state.glob("oci/state/*"), *state.glob("sockets/*")]
-    groups = Path("/sys/fs/cgroup").glob(f"*/magicrune-{os.geteuid()}/magicrune-*")
-    return [str(place) for place in (*places, *groups)]
+    return [str(place) for place in (*places, *groups(marker))]
 
 
 @pytest.mark.timeout(400)
@@ -89,9 +117,8 @@ def test_nothing_survives(lane: str, state: Path, monkeypatch: pytest.MonkeyPatc
     text = Path("policies/default.policy.yml").read_text()
     text = text.replace("image_digest: null", f"oci_runtime: {runtime or 'null'}")
     policy.write_text(text)
-    request = state.parent.parent / "request.json"
-    request.write_text(json.dumps({"cmd": JOB}))
-    words = [sys.executable, "-m", "magicrune", "exec", "-f", str(request)]
+    asked = ask(JOB, state.parent.parent)
+    words = [sys.executable, "-m", "magicrune", "exec", "-f", str(asked.file)]
     words += ["--backend", name, "--policy", str(policy)]
     dice = random.Random(11)
     for number in range(ROUNDS[lane]):
@@ -105,28 +132,27 @@ def test_nothing_survives(lane: str, state: Path, monkeypatch: pytest.MonkeyPatc
         time.sleep(1.5 if number % 3 == 0 else dice.uniform(0.15, 0.9))
         process.send_signal(signal.SIGKILL)
         process.wait()
-    assert until_gone(lambda: running("magicrune-r-")) == []
+    assert until_gone(lambda: running(asked.marker)) == []
     clean = [sys.executable, "-m", "magicrune", "doctor", "--clean", "--json"]
     subprocess.run(clean, env=environment(state), check=True, capture_output=True)
-    assert until_gone(lambda: engine_has(lane)) == []
-    assert until_gone(lambda: left_over(state)) == []
+    assert until_gone(lambda: engine_has(lane, asked.run_id)) == []
+    assert until_gone(lambda: left_over(state, asked.marker)) == []
 
 
 def test_a_running_job_would_have_been_seen(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The positive control: while a job runs, the same look finds it."""
     container_backend(lanes(["oci-runc"], ["oci-rootless-runc"])[0], monkeypatch)
-    request = state.parent.parent / "request.json"
-    request.write_text(json.dumps({"cmd": "sleep 300"}))
-    words = [sys.executable, "-m", "magicrune", "exec", "-f", str(request), "--backend", "oci"]
+    asked = ask("sleep 300", state.parent.parent)
+    words = [sys.executable, "-m", "magicrune", "exec", "-f", str(asked.file), "--backend", "oci"]
     words += ["--policy", "container"]
     process = subprocess.Popen(words, env=environment(state), stdout=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + PATIENCE_S
-        while not running("magicrune-r-") and time.monotonic() < deadline:
+        while not running(asked.marker) and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert running("magicrune-r-")
-        assert left_over(state)
+        assert running(asked.marker)
+        assert left_over(state, asked.marker)
     finally:
         process.kill()
         process.wait()
-    assert until_gone(lambda: running("magicrune-r-")) == []
+    assert until_gone(lambda: running(asked.marker)) == []

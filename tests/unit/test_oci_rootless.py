@@ -18,10 +18,10 @@ from magicrune.backends.oci.delegation import (
     how_to_delegate,
     sweep_groups,
 )
-from magicrune.backends.oci.hierarchy import Hierarchy, other_hierarchies
+from magicrune.backends.oci.hierarchy import Hierarchy, other_hierarchies, places_of
 from magicrune.backends.oci.userns import why_not
 from magicrune.backends.rune.container import lower
-from magicrune.backends.rune.owner import own
+from magicrune.backends.rune.owner import own, sign
 from magicrune.backends.rune.seccomp import load
 from magicrune.errors import BackendFailed
 from magicrune.subids import SubIds, find_ids
@@ -113,7 +113,7 @@ def test_version_2_never_takes_the_group_that_we_are_in(tmp_path: Path) -> None:
 def test_groups_get_the_limits_of_the_container(tmp_path: Path) -> None:
     make_one(tmp_path)
     container = lower(make_spec("true", cpus=2), profile=load("default"), image="x", owner="1-1")
-    groups = Groups(Delegation(1, OWN, tmp_path), "magicrune-run", own())
+    groups = Groups(Delegation(1, OWN, tmp_path), sign("magicrune-run"))
     groups.make(container, limit_swap=True)
     memory, pids, cpu, _ = groups.directories
     for name in ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"):
@@ -131,15 +131,27 @@ def test_groups_whose_run_has_ended_are_removed(tmp_path: Path) -> None:
     make_one(tmp_path)
     delegation = Delegation(1, OWN, tmp_path)
     pid, _, rest = own().partition("-")
-    alive = Groups(delegation, "magicrune-alive", own())
-    dead = Groups(delegation, "magicrune-dead", f"{pid}-1-{rest.partition('-')[2]}")
-    other = Groups(delegation, "other", "x")
+    alive = Groups(delegation, sign("magicrune-alive"))
+    gone = f"{pid}-1-{rest.partition('-')[2]}"
+    dead = Groups(delegation, sign("magicrune-dead", gone))
+    other = Groups(delegation, sign("other", gone))
     for each in (alive, dead, other):
         each.make_bare()
     (dead.directories[0] / "below").mkdir()
-    sweep_groups(delegation)
+    sweep_groups(delegation.directories)
     for each, left in ((alive, True), (dead, False), (other, True)):
         assert {place.exists() for place in each.directories} == {left}
+
+
+def test_the_groups_of_root_are_found_in_each_hierarchy(tmp_path: Path) -> None:
+    for name in ("memory/magicrune", "blkio/magicrune", "devices", "cpu,cpuacct/magicrune"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "cpu").symlink_to("cpu,cpuacct")
+    found = [tmp_path / each / "magicrune" for each in ("blkio", "cpu,cpuacct", "memory")]
+    assert list(places_of("/magicrune", ONE, tmp_path)) == found
+    assert places_of("/magicrune", TWO, tmp_path) == ()
+    (tmp_path / "magicrune").mkdir()
+    assert places_of("/magicrune", TWO, tmp_path) == (tmp_path / "magicrune",)
 
 
 def test_what_to_do_is_said_for_each_version() -> None:

@@ -10,6 +10,8 @@ from magicrune.backends.rune.container import INIT_PATH
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container, TmpFs
 
+GROUP = "/magicrune"
+"""Below which root's containers have their control groups."""
 CHANNEL_FD = 3
 """The first that a runtime's ``--preserve-fds`` keeps."""
 _DEV_BYTES = 64 << 10
@@ -28,7 +30,7 @@ def write_config(
     init: Path,
     machine: str,
     limit_swap: bool,
-    group: str | None = "/magicrune",
+    group: str | None = GROUP,
     hidden: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """config.json for `container` over the unpacked image at `rootfs`.

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magicrune.backends.oci.hierarchy import Hierarchy
-from magicrune.backends.rune.owner import is_gone
+from magicrune.backends.rune.owner import is_left
 from magicrune.errors import BackendFailed
 
 if TYPE_CHECKING:
@@ -130,12 +130,13 @@ def _is_ours(place: Path) -> bool:
 
 
 class Groups:
-    """The groups of one run below a delegation of version 1, made with their limits."""
+    """The groups of one run below a delegation of version 1, made with their limits; `name` is
+    signed by its owner (rune/owner.py)."""
 
-    def __init__(self, delegation: Delegation, name: str, owner: str) -> None:
+    def __init__(self, delegation: Delegation, name: str) -> None:
         self._above = delegation.directories
         self._pids = -1
-        self.directories = tuple(place / f"{name}.{owner}" for place in self._above)
+        self.directories = tuple(place / name for place in self._above)
 
     def make(self, container: Container, *, limit_swap: bool) -> None:
         """Raises BackendFailed where a limit cannot be set. That of processes comes with
@@ -185,11 +186,11 @@ def remove_group(place: Path) -> None:
         place.rmdir()
 
 
-def sweep_groups(delegation: Delegation) -> None:
-    """Removes groups of ours whose owner (rune/owner.py) has ended."""
-    for above in delegation.directories:
+def sweep_groups(directories: Iterable[Path]) -> None:
+    """Removes the groups of runs in `directories` whose owner has ended."""
+    for above in directories:
         for place in above.glob("magicrune-*"):
-            if is_gone(place.name.rpartition(".")[2]):
+            if is_left(place.name):
                 remove_group(place)
 
 

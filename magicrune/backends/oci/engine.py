@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicrune.backends.base import Probe
-from magicrune.backends.oci.bundle import write_config
+from magicrune.backends.oci.bundle import GROUP, write_config
 from magicrune.backends.oci.delegation import (
     CONTROLLERS,
     Delegation,
@@ -18,7 +18,7 @@ from magicrune.backends.oci.delegation import (
     how_to_delegate,
     sweep_groups,
 )
-from magicrune.backends.oci.hierarchy import Hierarchy, other_hierarchies, read_hierarchy
+from magicrune.backends.oci.hierarchy import Hierarchy, other_hierarchies, places_of, read_hierarchy
 from magicrune.backends.oci.mountpoints import find_missing, lay_over
 from magicrune.backends.oci.running import OciContainer, Rootless
 from magicrune.backends.oci.sweep import find_orphans, remove_orphan
@@ -121,7 +121,7 @@ class OciEngine:
         delegation = _require_delegation(hierarchy)
         if hierarchy.version == 2:
             return Rootless(None, leave_groups=False)
-        groups = Groups(delegation, container.name, container.owner)
+        groups = Groups(delegation, container.name)
         leaves = Path(runtime).name == "crun"
         try:
             if leaves:
@@ -136,14 +136,16 @@ class OciEngine:
     def sweep(self) -> tuple[str, ...]:
         home = private_dir(state_dir() / "oci")
         runtimes = [path for path in map(shutil.which, RUNTIMES) if path]
-        found = tuple(find_orphans(home))
-        stuck = [each.name for each in found if not remove_orphan(each, home / "state", runtimes)]
-        delegation = find_delegation(read_hierarchy()) if self.rootless else None
-        if delegation is not None and delegation.version == 1:
-            sweep_groups(delegation)
+        found = find_orphans(home)
+        stuck = [name for name in found if not remove_orphan(home, name, runtimes)]
+        hierarchy = read_hierarchy()
+        if not self.rootless:
+            sweep_groups(places_of(GROUP, hierarchy))
+        elif delegation := find_delegation(hierarchy):
+            sweep_groups(delegation.directories)
         if stuck:
             raise BackendFailed("cannot be removed", where=", ".join(stuck))
-        return tuple(each.name for each in found)
+        return found
 
     def _find_runtime(self, named: str | None = None) -> str | None:
         wanted = named or self._wanted

@@ -31,6 +31,13 @@ def read_hierarchy(root: Path = _ROOT) -> Hierarchy:
     )
 
 
+def places_of(group: str, hierarchy: Hierarchy, root: Path = _ROOT) -> tuple[Path, ...]:
+    """Where `group` is: in each hierarchy that has it."""
+    above = (root,) if hierarchy.version == 2 else sorted(root.iterdir())
+    places = (each / group.strip("/") for each in above if not each.is_symlink())
+    return tuple(place for place in places if place.is_dir())
+
+
 def other_hierarchies(names: Iterable[str], root: Path = _ROOT) -> tuple[str, ...]:
     """Where hierarchies of version 1 other than `names` are mounted."""
     return tuple(

@@ -28,15 +28,19 @@ clear() {
     rm -rf -- "$MAGICRUNE_BUNDLE"
     for each in $MAGICRUNE_GROUPS; do rmdir "$each"; done
 }
+fail() {
+    clear
+    exit 125
+}
 if [ -n "$MAGICRUNE_ROOTLESS" ]; then
     echo >&0
-    read -r _ || { clear; exit 125; }
+    read -r _ || fail
 fi
-[ -z "$MAGICRUNE_UMOUNT" ] || umount "$MAGICRUNE_UMOUNT" || exit 125
+[ -z "$MAGICRUNE_UMOUNT" ] || umount "$MAGICRUNE_UMOUNT" || fail
 [ -z "$MAGICRUNE_COVER" ] ||
-    mount -t tmpfs -o ro,size=4096 magicrune "$MAGICRUNE_COVER" || exit 125
+    mount -t tmpfs -o ro,size=4096 magicrune "$MAGICRUNE_COVER" || fail
 if [ -n "$MAGICRUNE_OVERLAY" ]; then
-    mount -t overlay -o "$MAGICRUNE_OVERLAY" overlay "$MAGICRUNE_BUNDLE/rootfs" || exit 125
+    mount -t overlay -o "$MAGICRUNE_OVERLAY" overlay "$MAGICRUNE_BUNDLE/rootfs" || fail
 fi
 "$@" 3<&0 </dev/null
 code=$?

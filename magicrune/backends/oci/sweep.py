@@ -1,52 +1,36 @@
-"""What a crash left of OCI containers: found by their bundles, removed with their owner gone."""
+"""What a crash left of OCI containers: found by their names, removed with their owner gone."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import subprocess
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
-from magicrune.backends.rune.container import OWNER_LABEL
-from magicrune.backends.rune.owner import is_gone
+from magicrune.backends.rune.owner import is_left
 
-_YOUNG_S = 10.0
-"""A bundle may be without its configuration for so long: it is being made."""
 _PATIENCE_S = 10.0
 
 
-def find_orphans(home: Path) -> Iterator[Path]:
-    """Bundles below `home` whose owner has ended."""
-    for bundle in sorted(home.glob("magicrune-*")):
-        try:
-            config = json.loads((bundle / "config.json").read_bytes())
-            orphan = is_gone(str(config["annotations"][OWNER_LABEL]))
-        except (OSError, ValueError, KeyError, TypeError):
-            orphan = _age(bundle) > _YOUNG_S
-        if orphan:
-            yield bundle
+def find_orphans(home: Path) -> tuple[str, ...]:
+    """Names of containers whose owner has ended: of their bundles, and of what the runtimes
+    keep of them in ``state``."""
+    places = (*home.glob("magicrune-*"), *(home / "state").glob("magicrune-*"))
+    return tuple(sorted({place.name for place in places if is_left(place.name)}))
 
 
-def remove_orphan(bundle: Path, state: Path, runtimes: Iterable[str]) -> bool:
-    """Ends the container of a bundle if it lives, and removes both; whether all is gone."""
+def remove_orphan(home: Path, name: str, runtimes: Iterable[str]) -> bool:
+    """Ends a container if it lives, and removes it and its bundle; whether all is gone."""
+    bundle, state = home / name, home / "state"
     for runtime in runtimes:
         with contextlib.suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(  # noqa: S603 - a runtime that we found
-                [runtime, "--root", str(state), "delete", "--force", bundle.name],
+                [runtime, "--root", str(state), "delete", "--force", name],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=_PATIENCE_S,
                 check=False,
             )
     shutil.rmtree(bundle, ignore_errors=True)
-    return not bundle.exists() and not (state / bundle.name).exists()
-
-
-def _age(path: Path) -> float:
-    try:
-        return time.time() - path.stat().st_mtime
-    except OSError:
-        return 0.0
+    return not bundle.exists() and not (state / name).exists()

@@ -17,6 +17,7 @@ from magicrune.backends.oci.delegation import Delegation, Groups, find_delegatio
 from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.podman.create import LIMITS
 from magicrune.backends.rune.container import OWNER_LABEL
+from magicrune.backends.rune.owner import sign
 
 NAME = "magicrune-runtime"
 _RUNC = "runc"
@@ -45,7 +46,7 @@ def _create(words: list[str], bundle: Path, delegation: Delegation) -> int:
         del resources["memory"]["swap"]
     config["linux"]["resources"] = resources
     path.write_text(json.dumps(config))
-    groups = Groups(delegation, f"magicrune-{words[-1][:24]}", str(told[OWNER_LABEL]))
+    groups = Groups(delegation, sign(f"magicrune-{words[-1][:24]}", str(told[OWNER_LABEL])))
     groups.make_bare()
     done = _run(words, groups)
     if done:

@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from magicrune.backends.rune.owner import sign
 from magicrune.backends.rune.seccomp import Profile
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ class Container:
     """Everything that an engine must set, and nothing that it may choose."""
 
     name: str
-    """Unique on the machine, fit for any engine."""
+    """Unique on the machine, fit for any engine, signed by the owner (owner.sign)."""
     run_id: str
     hostname: str
     image: str
@@ -118,9 +119,10 @@ def lower(spec: ContainerSpec, *, profile: Profile, image: str, owner: str) -> C
         TmpFs(mount.path, limits.tmp_bytes, limits.files + 1, 0o1777 if mount.writable else 0o755)
         for mount in spec.mounts
     )
+    name = f"magicrune-{spec.run_id[:40]}-{secrets.token_hex(4)}"
     shm = TmpFs("/dev/shm", SHM_BYTES, SHM_INODES, 0o1777, exec=False)  # noqa: S108
     return Container(
-        name=f"magicrune-{spec.run_id[:40]}-{secrets.token_hex(4)}".replace("_", "-"),
+        name=sign(name.replace("_", "-"), owner),
         run_id=spec.run_id,
         hostname=spec.hostname,
         image=spec.image or image,

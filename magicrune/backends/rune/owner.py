@@ -1,4 +1,8 @@
-"""Whose container it is: a process, told apart from a later one with the same number."""
+"""Whose it is: a process, told apart from a later one with the same number.
+
+What a run makes outside of itself has its owner at the end of its name, so that it never exists
+without: a run may be killed between any two of its steps.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,16 @@ def own() -> str:
     """This process, as a label: ``PID-STARTTIME-PIDNAMESPACE``."""
     pid = os.getpid()
     return f"{pid}-{_started(pid)}-{_namespace()}"
+
+
+def sign(name: str, owner: str | None = None) -> str:
+    """`name` as the owner's, by default ours: ``NAME.OWNER``."""
+    return f"{name}.{own() if owner is None else owner}"
+
+
+def is_left(name: str) -> bool:
+    """Whether what has the signed `name` was left behind: its owner is gone."""
+    return is_gone(name.rpartition(".")[2])
 
 
 def is_gone(owner: str) -> bool:

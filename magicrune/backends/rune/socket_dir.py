@@ -9,23 +9,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from magicrune.backends.rune.container import SHARED_TEXTS
 from magicrune.backends.rune.init_binary import init_path
-from magicrune.backends.rune.owner import is_gone, own
+from magicrune.backends.rune.owner import is_left, sign
 from magicrune.errors import BackendFailed
 from magicrune.locations import private_dir, state_dir
 
 SOCKET_NAME = "sock"
-_OWNER = "owner"
-_YOUNG_S = 10.0
-"""A directory may be without its owner for so long: it is being made."""
 _LOOK_S = 0.5
 
 
@@ -33,11 +29,7 @@ def sweep_sockets() -> tuple[str, ...]:
     """Removes directories whose owner has ended; their names."""
     removed = []
     for place in sorted(private_dir(state_dir() / "sockets").glob("run-*")):
-        try:
-            orphan = is_gone((place / _OWNER).read_text())
-        except OSError:
-            orphan = time.time() - place.stat().st_mtime > _YOUNG_S
-        if orphan:
+        if is_left(place.name):
             shutil.rmtree(place, ignore_errors=True)
             removed.append(place.name)
     return tuple(removed)
@@ -48,9 +40,9 @@ class SocketDir:
 
     def __init__(self) -> None:
         home = private_dir(state_dir() / "sockets")
-        self._outer = Path(tempfile.mkdtemp(dir=home, prefix="run-"))  # 0700
+        self._outer = home / sign(f"run-{secrets.token_hex(4)}")
+        self._outer.mkdir(mode=0o700)
         try:
-            (self._outer / _OWNER).write_text(own())
             self.path = self._outer / "shared"
             self.path.mkdir(mode=0o711)
             self.path.chmod(0o711)
