@@ -12,8 +12,11 @@ PYTHON=$("$BIN/python" -c 'import sys; print("python%d.%d" % sys.version_info[:2
 PACKAGES=$("$BIN/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 STAGE=/run/magicrune-rootless
 export BIN USER PREFIX PYTHON PACKAGES STAGE
+# One at a time: each begins and ends by killing all that the user runs.
+LOCK=/run/magicrune-rootless.lock
+flock --nonblock "$LOCK" true || echo "rootless: waits for another run of this to end" >&2
 # shellcheck disable=SC2016
-exec unshare --mount --propagation private sh -euc '
+exec flock --close "$LOCK" unshare --mount --propagation private sh -euc '
     mkdir -p "$STAGE"
     mount -t tmpfs -o mode=755 stage "$STAGE"
     mkdir "$STAGE/src" "$STAGE/python" "$STAGE/packages"
@@ -31,8 +34,14 @@ exec unshare --mount --propagation private sh -euc '
             PYTHONPATH="$STAGE/src:$STAGE/packages" PYTHONDONTWRITEBYTECODE=1 "$@"
     )
     # All that a service of an earlier run left: it showed another checkout. The user is ours alone.
+    # Without its files Podman begins as after a reboot: it would join a process that died here.
     forget() {
-        pkill -KILL -u "$USER" || true
+        left=50
+        while pkill -KILL --runstates R,S,D,T,t -u "$USER" && [ "$left" -gt 0 ]; do
+            left=$((left - 1))
+            sleep 0.1
+        done
+        rm -rf "$run/libpod"
     }
     forget
     if command -v podman >/dev/null; then
