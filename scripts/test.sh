@@ -13,8 +13,7 @@ status=0
 if [ -n "${CI:-}" ] && [ $# = 0 ]; then
     sh scripts/rootless.sh tests/conformance/test_backends.py tests/conformance/test_profiles.py \
         tests/conformance/test_network.py \
-        tests/attacks/test_container_attacks.py tests/attacks/test_container_evidence.py \
-        tests/attacks/test_container_mutations.py \
+        tests/attacks/test_container_*.py \
         tests/e2e/test_orphans.py tests/e2e/test_rootless.py \
         -k rootless || status=1
 fi
