@@ -79,6 +79,14 @@ class ControlNotHeld(MagicRuneError):
     code = "MR-4103"
 
 
+class SandboxLost(MagicRuneError):
+    """The sandbox ended before it told how its job did: killed from outside, or silenced from
+    within. The job may have acted; its end is unknown, so it has no grade."""
+
+    code = "MR-4107"
+    retryable = True
+
+
 class RuleFailed(MagicRuneError):
     """A grading rule raised: no grade is given rather than a lenient one."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from magicrune.errors import SandboxLost
 from magicrune.observation import Ending, EventKind, Observation
 from tests.attacks.weaker import HEAD, Weaken, Weaker, root, unfiltered
 from tests.conftest import make_spec
@@ -156,10 +157,11 @@ for _ in range(4): os.fork()
 x = []
 while True: x.append(bytearray(1 << 20))
 """
-    seen = attack(probe, memory_bytes=64 << 20, wall_ms=8000)
-    lost = seen.ending is Ending.INFRA_ERROR and not seen.telemetry_complete
-    memory = any(e.detail.get("limit") == "memory" for e in seen.events)
-    assert lost or memory
+    try:
+        seen = attack(probe, memory_bytes=64 << 20, wall_ms=8000)
+    except SandboxLost:
+        return  # the kernel took init
+    assert any(e.detail.get("limit") == "memory" for e in seen.events)
 
 
 def test_many_at_once_in_memory_and_output(attack: Callable[..., Observation]) -> None:

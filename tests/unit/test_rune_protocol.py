@@ -18,6 +18,7 @@ from magicrune.backends.rune.frames import FRAME_MAX, Decoder, Frame, FrameInval
 from magicrune.backends.rune.outcome import read_outcome
 from magicrune.backends.rune.record import job_record, setup_frames
 from magicrune.backends.rune.session import converse
+from magicrune.backends.rune.spent import read_spent
 from magicrune.backends.rune.transcript import Transcript
 from magicrune.errors import BackendFailed, ControlNotHeld
 from magicrune.observation import Ending, EventKind
@@ -30,6 +31,8 @@ REPORT: dict[str, Any] = {
     "signal": None,
     "wall_us": 12_000,
     "cpu_us": 3000,
+    "ordered_us": None,
+    "ordered_cpu_us": None,
     "memory_peak_bytes": 1 << 20,
     "oom_kills": 0,
     "pids_hits": 0,
@@ -328,7 +331,23 @@ def test_endings(changes: dict[str, Any], ending: Ending, limits: list[str]) -> 
     assert [event.detail["limit"] for event in outcome.limit_events] == limits
 
 
-@pytest.mark.parametrize("key", ["reason", "exit", "wall_us", "tmp", "oom_kills", "cpu_us"])
+@pytest.mark.parametrize(("reason", "ordered", "held"), [
+    ("wall", 20_000_000, True),  # ordered in time; a loaded machine took long to end it
+    ("wall", 29_000_000, False),
+    ("exited", None, False),
+])  # fmt: skip
+def test_time_is_judged_by_the_order_to_end(reason: str, ordered: int | None, held: bool) -> None:
+    changes = {"reason": reason, "wall_us": 30_000_000, "ordered_us": ordered}
+    if ordered is not None:
+        changes |= {"exit": None, "signal": 9, "ordered_cpu_us": 0}
+    outcome = read_outcome({**REPORT, **changes}, 0)
+    readings = {each.control: each.held for each in read_spent(make_spec("true").limits, outcome)}
+    assert readings == {"wall_time": held, "cpu_time": True, "output": True}
+
+
+@pytest.mark.parametrize(
+    "key", ["reason", "exit", "wall_us", "tmp", "oom_kills", "cpu_us", "ordered_us"]
+)
 def test_a_report_that_lacks_something_is_none(key: str) -> None:
     with pytest.raises(FrameInvalid):
         read_outcome({name: value for name, value in REPORT.items() if name != key}, 0)

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from magicrune.errors import BackendFailed, ControlNotHeld
+from magicrune.errors import BackendFailed, ControlNotHeld, SandboxLost
 from magicrune.worker.claim import Claim, ClaimDamaged, decode, encode
 from magicrune.worker.settle import Action, Case, End, settle
 
@@ -18,7 +18,7 @@ def claim(
 
 
 NET, AGAIN = claim(networked=True), claim(networked=True, repeatable=True)
-BROKE = BackendFailed("x")
+BROKE, GONE = BackendFailed("x"), SandboxLost("x")
 
 
 BEFORE = [
@@ -51,6 +51,8 @@ AFTER = [
     (Case(claim=AGAIN, end=End.DRAINED), Action.RELEASE),
     (Case(claim=claim(), end=End.ERROR, error=BROKE), Action.RELEASE),
     (Case(claim=NET, end=End.ERROR, error=BROKE), Action.UNKNOWN),
+    (Case(claim=NET, end=End.ERROR, error=GONE), Action.UNKNOWN),
+    (Case(claim=claim(), end=End.ERROR, error=GONE), Action.RELEASE),
     (Case(claim=NET, end=End.ERROR, error=BROKE, begun=False), Action.RELEASE),
     (Case(claim=AGAIN, end=End.ERROR, error=BROKE), Action.RELEASE),
     (Case(claim=NET, end=End.ERROR, error=ControlNotHeld("x")), Action.DEAD),

@@ -23,6 +23,13 @@ static void add_times(struct json *json, const struct run *run)
 {
     const struct rusage *used = &run->rusage;
     json_uint(json, "wall_us", run->wall_us);
+    if (run->ordered) {
+        json_uint(json, "ordered_us", run->ordered_us);
+        json_uint(json, "ordered_cpu_us", run->ordered_cpu_us);
+    } else {
+        json_null(json, "ordered_us");
+        json_null(json, "ordered_cpu_us");
+    }
     json_int(json, "user_us", (int64_t)used->ru_utime.tv_sec * 1000000 + used->ru_utime.tv_usec);
     json_int(json, "system_us", (int64_t)used->ru_stime.tv_sec * 1000000 + used->ru_stime.tv_usec);
     json_int(json, "maxrss_bytes", (int64_t)used->ru_maxrss * 1024);

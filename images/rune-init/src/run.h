@@ -9,7 +9,15 @@
 #include <stdint.h>
 #include <sys/resource.h>
 
-enum reason { REASON_NONE, REASON_EXITED, REASON_WALL, REASON_CPU, REASON_OUTPUT, REASON_KILLED, REASON_NET };
+enum reason {
+    REASON_NONE,
+    REASON_EXITED,
+    REASON_WALL,
+    REASON_CPU,
+    REASON_OUTPUT,
+    REASON_KILLED,
+    REASON_NET,
+};
 
 struct stream {
     int fd; // -1: at its end
@@ -27,9 +35,10 @@ struct run {
     int signals; // a signalfd for SIGCHLD and SIGTERM
     enum reason reason;
     bool first_ended, all_dead;
+    bool ordered; // we ended it, at ordered_us, when it had used ordered_cpu_us
     int status;
     struct rusage rusage;
-    uint64_t wall_us, deadline_us, sampled_us, flushed_us, killed_us, survivors;
+    uint64_t wall_us, ordered_us, ordered_cpu_us, deadline_us, sampled_us, flushed_us, killed_us, survivors;
     uint64_t delivered; // bytes of output passed on
     struct stream streams[2];
     // Standard input that the job has not taken yet: of the frame handed out last.

@@ -28,3 +28,4 @@ void test_job(void);
 void test_events(void);
 void test_filter(void);
 void test_kernel_files(void);
+void test_end(void);

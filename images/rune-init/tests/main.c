@@ -10,6 +10,7 @@ int main(void)
     test_events();
     test_filter();
     test_kernel_files();
+    test_end();
     printf("%d checks, %d failed\n", checks_done, checks_failed);
     return checks_failed != 0;
 }

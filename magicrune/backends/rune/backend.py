@@ -13,14 +13,14 @@ from magicrune.backends.rune.controls import read_controls, require_held
 from magicrune.backends.rune.events import count_events, is_complete, read_events
 from magicrune.backends.rune.frames import FrameInvalid
 from magicrune.backends.rune.network import DESCRIPTORS, add_network, brokering
-from magicrune.backends.rune.outcome import Outcome, lost_outcome, read_outcome
+from magicrune.backends.rune.outcome import Outcome, read_outcome
 from magicrune.backends.rune.owner import own
 from magicrune.backends.rune.seccomp import load
 from magicrune.backends.rune.session import converse
 from magicrune.backends.rune.spent import read_spent
 from magicrune.cancellation import Cancellation
-from magicrune.errors import BackendFailed
-from magicrune.observation import ControlReading, Event, EventKind, Observation
+from magicrune.errors import BackendFailed, SandboxLost
+from magicrune.observation import ControlReading, Ending, Event, EventKind, Observation
 from magicrune.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _observe(
     laps: dict[str, float],
 ) -> Observation:
     output_bytes = len(transcript.stdout) + len(transcript.stderr)
-    outcome, events, counts, complete = _interpret(spec, transcript, output_bytes, laps)
+    outcome, events, counts, complete = _interpret(spec, transcript, output_bytes)
     report = transcript.report or {}
     artifacts = transcript.artifacts()
     return Observation(
@@ -158,8 +158,8 @@ def _observe(
         signal=outcome.signal,
         stdout=bytes(transcript.stdout),
         stderr=bytes(transcript.stderr),
-        stdout_truncated=bool(report.get("stdout_cut", True)),
-        stderr_truncated=bool(report.get("stderr_cut", True)),
+        stdout_truncated=bool(report["stdout_cut"]),
+        stderr_truncated=bool(report["stderr_cut"]),
         events=events,
         event_counts=counts,
         telemetry_complete=complete,
@@ -173,26 +173,31 @@ def _observe(
 
 
 def _interpret(
-    spec: ContainerSpec, transcript: Transcript, output_bytes: int, laps: dict[str, float]
+    spec: ContainerSpec, transcript: Transcript, output_bytes: int
 ) -> tuple[Outcome, tuple[Event, ...], dict[EventKind, int], bool]:
-    """What the transcript says. One that makes no sense, or has no report, is of an init
-    that the job silenced or took: what it said is shown, and nothing is concluded from it."""
+    """What the transcript says. One that makes no sense, or has no report, is of an init that
+    was killed, silenced or taken: nothing is concluded from what it said before.
+
+    Raises SandboxLost.
+    """
+    report = transcript.report
+    if report is None:
+        raise SandboxLost(_UNKNOWN, where="rune-init", hint=_LOST)
     try:
         events = tuple(read_events(transcript.event_lines, spec.mounts))
-    except FrameInvalid:
-        events, transcript.report = (), None
-    report = transcript.report
-    if report is not None:
-        try:
-            outcome = read_outcome(report, output_bytes)
-            counts = count_events(report["events"], events)
-            counts[EventKind.LIMIT] = outcome.limit_count
-            complete = is_complete(report) and not report["survivors"]
-            return outcome, (*events, *outcome.limit_events), _nonzero(counts), complete
-        except (FrameInvalid, KeyError, TypeError, ValueError, AttributeError):
-            transcript.report = None
-    counts = count_events({}, events)
-    return lost_outcome(laps["run_ms"], output_bytes), events, counts, False
+        outcome = read_outcome(report, output_bytes)
+        counts = count_events(report["events"], events)
+        counts[EventKind.LIMIT] = outcome.limit_count
+        complete = is_complete(report) and not report["survivors"]
+    except (FrameInvalid, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SandboxLost(f"{_UNKNOWN}: {error}", where="rune-init") from error
+    if outcome.ending is Ending.INFRA_ERROR:
+        raise SandboxLost("was told from outside to end the job", where="rune-init")
+    return outcome, (*events, *outcome.limit_events), _nonzero(counts), complete
+
+
+_UNKNOWN = "ended without a report that makes sense: how the job ended is unknown"
+_LOST = "killed from outside, or for lack of memory (dmesg tells)"
 
 
 def _nonzero(counts: dict[EventKind, int]) -> dict[EventKind, int]:

@@ -16,6 +16,8 @@ _REASONS = {
 }
 _NET = "net"
 """The reason where the broker had init end the job: which limit it was, the broker tells."""
+_KILLED = "killed"
+"""The reason where init was told from outside to end all."""
 _REFUSALS = {
     "memory": Ending.OOM,
     "pids": Ending.PIDS_LIMIT,
@@ -35,20 +37,22 @@ class Outcome:
     limit_events: tuple[Event, ...]
     limit_count: int
     """How often a limit was met, as far as the kernel counts it."""
+    ended_ms: float
+    """When init ordered the end, since the start of the job; where the job ended by itself, when
+    it had. What dies on a loaded machine may be dead only later (`usage.wall_ms`)."""
+    ended_cpu_ms: float
+    """Processor time that had been used by then."""
 
 
 def read_outcome(report: Mapping[str, Any], output_bytes: int) -> Outcome:
-    """Raises FrameInvalid where the report lacks something or makes no sense."""
+    """Raises FrameInvalid where the report lacks something or makes no sense.
+
+    What ended the job is what init told: what it saw when it ordered the end.
+    """
     try:
         return _read(report, output_bytes)
     except (KeyError, TypeError, ValueError) as error:
         raise FrameInvalid(f"exit report: {error!r}") from error
-
-
-def lost_outcome(wall_ms: float, output_bytes: int) -> Outcome:
-    """Init was silenced: nothing is known but what it had said before."""
-    usage = Usage(wall_ms, None, None, None, None, None, output_bytes)
-    return Outcome(Ending.INFRA_ERROR, None, None, usage, (), 0)
 
 
 def _read(report: Mapping[str, Any], output_bytes: int) -> Outcome:
@@ -63,8 +67,10 @@ def _read(report: Mapping[str, Any], output_bytes: int) -> Outcome:
         ending, exit_code = Ending.NET_LIMIT, None
     elif reason == "exited":
         ending = _natural_ending(exit_code, signal, hits)
-    else:
+    elif reason == _KILLED:
         ending, exit_code = Ending.INFRA_ERROR, None
+    else:
+        raise ValueError(f"reason {reason!r}")
     at_ms = int(report["wall_us"]) // 1000
     return Outcome(
         ending,
@@ -73,7 +79,14 @@ def _read(report: Mapping[str, Any], output_bytes: int) -> Outcome:
         _usage(report, output_bytes),
         tuple(Event(at_ms, EventKind.LIMIT, {"limit": limit}) for limit in hits),
         sum(hits.values()),
+        ended_ms=_ended(report, "wall_us", "ordered_us"),
+        ended_cpu_ms=_ended(report, "cpu_us", "ordered_cpu_us"),
     )
+
+
+def _ended(report: Mapping[str, Any], used: str, ordered: str) -> float:
+    value = _number(report[ordered])
+    return int(report[used] if value is None else value) / 1000
 
 
 def _natural_ending(exit_code: int | None, signal: int | None, hits: Mapping[str, int]) -> Ending:

@@ -17,12 +17,14 @@ looks every 50 ms, and a machine that is out of memory makes it late."""
 
 
 def read_spent(limits: Limits, outcome: Outcome) -> Iterator[ControlReading]:
-    """Readings of a finished run; what was not measured is not held."""
+    """Readings of a finished run: of time, when the job ended or init ordered its end."""
     usage = outcome.usage
     yield _reading(
-        "wall_time", "init's clock, kill of the namespace", limits.wall_ms, usage.wall_ms
+        "wall_time", "init's clock, kill of the namespace", limits.wall_ms, outcome.ended_ms
     )
-    yield _reading("cpu_time", "cgroup CPU clock, read by init", limits.cpu_ms, usage.cpu_ms)
+    yield _reading(
+        "cpu_time", "cgroup CPU clock, read by init", limits.cpu_ms, outcome.ended_cpu_ms
+    )
     yield ControlReading(
         "output",
         "init reads it and ends the job",
@@ -32,7 +34,6 @@ def read_spent(limits: Limits, outcome: Outcome) -> Iterator[ControlReading]:
     )
 
 
-def _reading(control: str, mechanism: str, limit: int, spent: float | None) -> ControlReading:
-    measured = "not measured" if spent is None else f"{spent:.0f} ms"
-    held = spent is not None and spent <= limit + OVERRUN_MS
-    return ControlReading(control, mechanism, f"<= {limit} ms", measured, held)
+def _reading(control: str, mechanism: str, limit: int, spent: float) -> ControlReading:
+    held = spent <= limit + OVERRUN_MS
+    return ControlReading(control, mechanism, f"<= {limit} ms", f"{spent:.0f} ms", held)
