@@ -24,6 +24,7 @@ from magicrune.worker.settings import WorkerSettings, table
 
 if TYPE_CHECKING:
     from magicrune.cancellation import Cancellation
+    from magicrune.policy import Policy
     from magicrune.request import SpellRequest
     from magicrune.result import SpellResult
     from magicrune.worker.answers import Answer
@@ -70,36 +71,31 @@ def consume_command(
 
     SIGTERM finishes what runs (MAGICRUNE_GRACE_SEC), hands the rest back, exits 0.
     """
-    settings = _settings(url=url, subject=subject)
-    with ExitStack() as opened:
-        execute = _executor(opened, policy, backend, strict)
-        return asyncio.run(_work(settings, execute, concurrency, health, migrate))
-
-
-async def _work(
-    settings: WorkerSettings,
-    execute: Callable[[SpellRequest, Cancellation], SpellResult],
-    concurrency: int,
-    health: str | None,
-    migrate: bool,
-) -> int:
+    from magicrune.policy import load_policy, wanted_policy
     from magicrune.worker.consumer import Worker
 
-    await Worker(settings, execute, concurrency, health).work(migrate=migrate)
+    settings = _settings(url=url, subject=subject)
+    loaded = load_policy(wanted_policy(policy))
+
+    async def work(execute: Callable[[SpellRequest, Cancellation], SpellResult]) -> None:
+        worker = Worker(settings, execute, concurrency, health, loaded.sha256)
+        await worker.work(migrate=migrate)
+
+    with ExitStack() as opened:
+        asyncio.run(work(executor(opened, loaded, backend, strict)))
     return 0
 
 
-def _executor(
-    opened: ExitStack, policy_name: str | None, backend: str, strict: bool
+def executor(
+    opened: ExitStack, policy: Policy, backend: str, strict: bool
 ) -> Callable[[SpellRequest, Cancellation], SpellResult]:
+    """Runs requests under `policy` until `opened` is closed. Raises BackendUnavailable."""
     from magicrune.backends.select import choose
     from magicrune.ledger import Ledger
     from magicrune.locations import state_dir
     from magicrune.pipeline import execute, needs_network
-    from magicrune.policy import load_policy, wanted_policy
     from magicrune.quarantine import Quarantine
 
-    policy = load_policy(wanted_policy(policy_name))
     choice = choose(backend, policy.runtime.backends, strict=strict)
     for reason in choice.passed_over:
         print(f"{PROGRAM}: not used: {reason}", file=sys.stderr, flush=True)

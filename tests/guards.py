@@ -12,9 +12,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from magicrune.cancellation import Cancellation
 from magicrune.worker import (
     answers,
     claim,
+    closing,
     connection,
     consumer,
     delivery,
@@ -257,7 +259,7 @@ def unknown() -> None:
 @guard
 def cancel() -> None:
     """A job that is worth nothing any more goes on."""
-    delivery.Cancellation.cancel = lambda _: None  # type: ignore[method-assign]
+    Cancellation.cancel = lambda _: None  # type: ignore[method-assign]
 
 
 # -- messages --------------------------------------------------------------------------------
@@ -310,13 +312,13 @@ def answered() -> None:
 @guard
 def bury_first() -> None:
     """What cannot be run is terminated before it is put aside."""
-    bury = delivery._bury
+    bury = closing._bury
 
     async def term_first(desk: Any, msg: Any, *more: Any) -> None:
         await msg.term()
         await bury(desk, msg, *more)
 
-    delivery._bury = term_first
+    closing._bury = term_first
 
 
 @guard
@@ -333,7 +335,7 @@ def term() -> None:
 @guard
 def inbox() -> None:
     """The reply goes wherever the request says."""
-    delivery.reply_subject = lambda headers: (headers or {}).get("Magicrune-Reply")
+    closing.reply_subject = lambda headers: (headers or {}).get("Magicrune-Reply")
 
 
 @guard
@@ -345,6 +347,16 @@ def headers() -> None:
 
     for name in ("_process_headers", "_build_message"):
         setattr(HardenedClient, name, getattr(Client, name))
+
+
+@guard
+def tls() -> None:
+    """Nobody tells a stream over TLS that it is connected."""
+    from nats.aio.client import Client
+
+    from magicrune.worker.client import HardenedClient
+
+    HardenedClient._process_connect_init = Client._process_connect_init  # type: ignore[method-assign]
 
 
 # -- server and streams ----------------------------------------------------------------------
@@ -402,3 +414,9 @@ def looked_up() -> None:
         return None
 
     answers.Answers.find = none  # type: ignore[method-assign]
+
+
+@guard
+def policies() -> None:
+    """A queue takes workers of any policy."""
+    topology._policy_line = lambda _: "any"

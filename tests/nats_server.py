@@ -46,8 +46,9 @@ class NatsServer:
     def url(self) -> str:
         return f"nats://127.0.0.1:{self.port}"
 
-    def start(self) -> None:
-        words = [server_binary(), "-js", "-sd", str(self._place), "-a", "127.0.0.1"]
+    def start(self, *, jetstream: bool = True) -> None:
+        words = [server_binary(), "-a", "127.0.0.1"]
+        words += ["-js", "-sd", str(self._place)] if jetstream else []
         words += ["-p", str(self.port), *self._options]
         log = (self._place.parent / f"{self._place.name}.log").open("ab")
         with log:

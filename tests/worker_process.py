@@ -17,7 +17,7 @@ STEPS = ("claimed", "running", "ran", "committed", "told")
 
 def strike(step: str, action: str) -> None:
     """Sends ourselves a signal when `step` is reached for the first time."""
-    from magicrune.worker import answers, delivery
+    from magicrune.worker import answers, attempt, claim, desk
 
     number = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}[action]
 
@@ -36,12 +36,12 @@ def strike(step: str, action: str) -> None:
         setattr(owner, name, wrapped)
 
     def state(wanted: str) -> Callable[..., bool]:
-        return lambda _self, _key, claim: claim.state == wanted
+        return lambda _self, _key, written: written.state == wanted
 
     if step == "claimed":
-        after(delivery.Claims, "write", state("running"))
+        after(claim.Claims, "write", state("running"))
     elif step == "running":
-        original = delivery.Desk.__init__
+        original = desk.Desk.__init__
 
         def started(self: Any, *args: Any, **options: Any) -> None:
             run = options["run"]
@@ -56,11 +56,11 @@ def strike(step: str, action: str) -> None:
 
             original(self, *args, **{**options, "run": running})
 
-        delivery.Desk.__init__ = started  # type: ignore[method-assign]
+        desk.Desk.__init__ = started  # type: ignore[method-assign]
     elif step == "ran":
-        after(delivery, "_until_ended")
+        after(attempt, "_until_ended")
     elif step == "committed":
-        after(delivery.Claims, "write", state("committed"))
+        after(claim.Claims, "write", state("committed"))
     elif step == "told":
         after(answers.Answers, "tell")
 

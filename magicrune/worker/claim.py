@@ -153,14 +153,18 @@ class Claims:
 
     async def insist(self, key: str, claim: Claim, complain: Callable[[str], None]) -> Claim:
         """As `write`, until the server has answered: what was run must not be lost for its
-        silence. `complain` is told of each try that failed."""
+        silence. `complain` is told of each try that failed. Where there is no bucket nothing
+        was written, so what is not run yet need not be: that is raised."""
         from nats.errors import Error
+        from nats.js.errors import NoStreamResponseError
 
         pause = 0.1
         while True:
             try:
                 return await self.write(key, claim)
             except (Error, OSError, TimeoutError) as error:
+                if isinstance(error, NoStreamResponseError) and claim.state == "running":
+                    raise
                 complain(f"{type(error).__name__}: {error}"[:300])
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 5.0)

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from magicrune.errors import OutputFailed, QueueUnavailable
+from magicrune.errors import OutputFailed, QueueMismatch
 from magicrune.worker.answers import Answers
+from magicrune.worker.attempt import PULSES
 from magicrune.worker.claim import Claims
-from magicrune.worker.connection import connect
-from magicrune.worker.delivery import Desk, hand_back, serve
+from magicrune.worker.closing import hand_back
+from magicrune.worker.delivery import serve
+from magicrune.worker.desk import Desk
 from magicrune.worker.health import serve_health
 from magicrune.worker.logs import Log
 from magicrune.worker.metrics import Metrics
-from magicrune.worker.topology import settle_topology
+from magicrune.worker.opening import open_queue
+from magicrune.worker.topology import require_policy
 from magicrune.worker.tracing import make_tracer
 
 if TYPE_CHECKING:
@@ -44,66 +48,75 @@ class Worker:
     """One process, up to `concurrency` requests at a time."""
 
     def __init__(
-        self, settings: WorkerSettings, execute: Execute, concurrency: int, health: str | None
+        self,
+        settings: WorkerSettings,
+        execute: Execute,
+        concurrency: int,
+        health: str | None,
+        policy_sha256: str,
     ) -> None:
         self._settings = settings
         self._execute = execute
         self._concurrency = concurrency
         self._health = health
+        self._policy = policy_sha256
         self._name = f"{socket.gethostname()[:60]}-{os.getpid()}-{secrets.token_hex(4)}"
         self.metrics = Metrics(
             settings.metrics_every, settings.metrics_file, settings.metrics_textfile
         )
         self._running: set[str] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._log = Log(self._name, as_json=settings.log_json, status=self._status)
         self._tracer = make_tracer(self._name)
         self._draining = asyncio.Event()
         self._stopping = asyncio.Event()
+        self._ready = False
         self._client: Client | None = None
 
     async def work(self, *, migrate: bool) -> None:
         """Until SIGTERM or SIGINT. Raises QueueUnavailable, QueueMismatch, CliUsage."""
-        self._client = await self._connected()
+        self._listen_for_signals()
         server = serve_health(self._health, self._pages()) if self._health else None
         try:
-            js = self._client.jetstream(timeout=self._settings.publish_timeout)
-            await self._settle(js, migrate=migrate)
-            self._listen_for_signals()
-            with ThreadPoolExecutor(self._concurrency, "job") as pool:
-                await self._serve_slots(self._client, js, pool)
+            self._client = await open_queue(
+                self._settings,
+                self._name,
+                self._policy,
+                migrate=migrate,
+                say=self._log,
+                ended=self._draining,
+            )
+            if self._client is not None:
+                with ThreadPoolExecutor(self._concurrency, "job") as pool:
+                    await self._serve_queue(self._client, pool)
         finally:
             self._log.clear()
             self._tracer.close()
             self.metrics.write()
             if server:
                 server.shutdown()
-            await self._client.close()
+            if self._client:
+                await self._client.close()
 
-    async def _connected(self) -> Client:
-        while True:
-            try:
-                return await connect(self._settings, self._name, lasting=True, say=self._log)
-            except QueueUnavailable as error:
-                if self._settings.require_nats:
-                    raise
-                self._log("waiting", level="warning", reason=str(error)[:300])
-                await asyncio.sleep(1)
-
-    async def _settle(self, js: JetStreamContext, *, migrate: bool) -> None:
-        from nats.errors import Error
-
+    async def _serve_queue(self, client: Client, pool: ThreadPoolExecutor) -> None:
+        settings = self._settings
+        js = client.jetstream(timeout=settings.publish_timeout)
+        pull = await js.pull_subscribe_bind(durable=settings.durable, stream=settings.stream)
+        desk = self._desk(client, js, pool)
+        # What is there now stays: a full collection would go through all of it each time.
+        gc.collect()
+        gc.freeze()
+        self._ready = True
+        self._log("ready", subject=settings.subject, slots=self._concurrency)
+        watch = asyncio.create_task(self._watch_policy(js))
         try:
-            await settle_topology(js, self._settings, migrate=migrate)
-        except (TimeoutError, Error, OSError) as error:
-            raise QueueUnavailable(
-                f"JetStream does not answer: {error or type(error).__name__}",
-                where=self._settings.place,
-                hint="start the server with JetStream (nats-server -js)",
-            ) from error
+            await self._serve_slots(desk, pull)
+        finally:
+            watch.cancel()
+        if watch.done() and not watch.cancelled():
+            watch.result()
 
-    async def _serve_slots(
-        self, client: Client, js: JetStreamContext, pool: ThreadPoolExecutor
-    ) -> None:
+    def _desk(self, client: Client, js: JetStreamContext, pool: ThreadPoolExecutor) -> Desk:
         loop = asyncio.get_running_loop()
 
         async def run(request: SpellRequest, cancellation: Cancellation) -> SpellResult:
@@ -111,7 +124,7 @@ class Worker:
             return await loop.run_in_executor(pool, self._execute, request, cancellation)
 
         settings = self._settings
-        desk = Desk(
+        return Desk(
             js=js,
             claims=Claims(js, settings.bucket, settings.publish_timeout, self._name),
             answers=Answers(js, settings),
@@ -121,19 +134,20 @@ class Worker:
             note=self._note,
             stopping=self._stopping,
             say=client.publish,
-            max_payload=client.max_payload,
+            spawn=self._beside,
+            max_payload=lambda: client.max_payload,
             running=self._running,
             skip_ack=settings.test_skip_ack,
         )
-        pull = await js.pull_subscribe_bind(durable=settings.durable, stream=settings.stream)
-        self._log("ready", subject=settings.subject, slots=self._concurrency)
+
+    async def _serve_slots(self, desk: Desk, pull: JetStreamContext.PullSubscription) -> None:
         slots = [asyncio.create_task(self._slot(desk, pull)) for _ in range(self._concurrency)]
         drained = asyncio.create_task(self._draining.wait())
         # A slot ends before only by a defect of ours: then the worker ends, and says so.
         await asyncio.wait({drained, *slots}, return_when=asyncio.FIRST_COMPLETED)
         self._draining.set()
         self._log("draining", running=len(desk.running))
-        ended, late = await asyncio.wait(slots, timeout=settings.grace)
+        ended, late = await asyncio.wait(slots, timeout=self._settings.grace)
         if late:
             self._stopping.set()
             ended, stuck = await asyncio.wait(slots, timeout=_SETTLE_S)
@@ -142,8 +156,30 @@ class Worker:
                 self._tracer.close()
                 self.metrics.write()
                 os._exit(0)
+        if self._closing:
+            await asyncio.wait(self._closing, timeout=_SETTLE_S)
         for slot in ended:
             slot.result()
+
+    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _watch_policy(self, js: JetStreamContext) -> None:
+        """Until another worker has changed the policy of this queue: then ends ours, by raising
+        QueueMismatch. What a request gets must not hang on who takes it."""
+        from nats.errors import Error
+
+        while True:
+            await asyncio.sleep(self._settings.ack_wait / PULSES)
+            try:
+                await require_policy(js, self._settings, self._policy)
+            except QueueMismatch:
+                self._draining.set()
+                raise
+            except (TimeoutError, Error, OSError):
+                continue
 
     async def _slot(self, desk: Desk, pull: JetStreamContext.PullSubscription) -> None:
         """One request at a time; the next is asked for when the last is settled."""
@@ -193,7 +229,7 @@ class Worker:
         def ready() -> tuple[int, str]:
             if self._draining.is_set():
                 return 503, "draining\n"
-            if self._client is None or not self._client.is_connected:
+            if not self._ready or self._client is None or not self._client.is_connected:
                 return 503, "not connected\n"
             return 200, "ready\n"
 

@@ -42,7 +42,7 @@ class Publisher:
         client = await connect(settings, "magicrune-publish", lasting=False, say=lambda _: None)
         js = client.jetstream(timeout=settings.publish_timeout)
         try:
-            await settle_topology(js, settings, migrate=False, consumer=False)
+            await settle_topology(js, settings, migrate=False)
         except (TimeoutError, Error, OSError) as error:
             await client.close()
             raise QueueUnavailable(

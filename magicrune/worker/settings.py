@@ -101,6 +101,9 @@ class WorkerSettings:
     publish_timeout: float = _setting(
         "JS_PUBLISH_TIMEOUT_SEC", 5.0, _seconds, "For the server to confirm a message"
     )
+    ready_wait: float = _setting(
+        "JS_READY_WAIT_SEC", 60.0, _seconds, "For JetStream to be ready when a worker starts"
+    )
     metrics_every: int = _setting(
         "MAGICRUNE_METRICS_EVERY",
         100,

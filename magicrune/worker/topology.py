@@ -9,12 +9,14 @@ from magicrune.errors import QueueMismatch
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
     from nats.js.api import ConsumerConfig, StreamConfig
+    from nats.js.errors import APIError
 
     from magicrune.worker.settings import WorkerSettings
 
 _RESULT_AGE_S = 7 * 86_400.0
 _DEAD_AGE_S = 30 * 86_400.0
 _DEAD_BYTES = 256 << 20
+_NOT_NOW = 503
 _STREAM_KEYS = (
     "subjects",
     "retention",
@@ -36,6 +38,7 @@ _STREAM_KEYS = (
     "allow_msg_ttl",
 )
 _CONSUMER_KEYS = (
+    "description",
     "ack_policy",
     "ack_wait",
     "max_deliver",
@@ -54,14 +57,32 @@ _CONSUMER_KEYS = (
 
 
 async def settle_topology(
-    js: JetStreamContext, settings: WorkerSettings, *, migrate: bool, consumer: bool = True
+    js: JetStreamContext,
+    settings: WorkerSettings,
+    *,
+    migrate: bool,
+    policy_sha256: str | None = None,
 ) -> None:
     """Makes what is missing. What is there with another configuration is changed where
-    `migrate` says so, and is otherwise a QueueMismatch that names each difference."""
+    `migrate` says so, and is otherwise a QueueMismatch that names each difference. The
+    consumer belongs to a policy: it is left alone where none is given."""
     for wanted in _streams(settings):
         await _settle_stream(js, wanted, migrate)
-    if consumer:
-        await _settle_consumer(js, settings, migrate)
+    if policy_sha256 is not None:
+        await _settle_consumer(js, settings, policy_sha256, migrate)
+
+
+async def require_policy(
+    js: JetStreamContext, settings: WorkerSettings, policy_sha256: str
+) -> None:
+    """Raises QueueMismatch where the consumer is by now of another policy."""
+    found = (await js.consumer_info(settings.stream, settings.durable)).config
+    if found.description != _policy_line(policy_sha256):
+        raise _mismatch(
+            f"consumer {settings.durable}",
+            [f"its policy is now {found.description!r}, ours {_policy_line(policy_sha256)!r}"],
+            hint="start this worker again with the policy of the others",
+        )
 
 
 def _streams(settings: WorkerSettings) -> list[StreamConfig]:
@@ -130,21 +151,32 @@ async def _add_stream(js: JetStreamContext, wanted: StreamConfig) -> None:
     try:
         await js.add_stream(wanted)
     except APIError as error:
-        if error.err_code is None:
-            raise
-        raise QueueMismatch(
-            f"cannot be made: {error.description}",
-            where=f"stream {wanted.name} ({', '.join(wanted.subjects or ())})",
-            hint="one set of streams an account: the same NATS_STREAM everywhere, and room",
-        ) from error
+        where = f"stream {wanted.name} ({', '.join(wanted.subjects or ())})"
+        hint = "one set of streams an account: the same NATS_STREAM everywhere, and room"
+        raise _not_made(error, where, hint) from error
 
 
-async def _settle_consumer(js: JetStreamContext, settings: WorkerSettings, migrate: bool) -> None:
+def _not_made(error: APIError, where: str, hint: str) -> Exception:
+    """A refusal; but what the server cannot do just now (503) is none."""
+    if error.err_code is None or error.code == _NOT_NOW:
+        return error
+    return QueueMismatch(f"cannot be made: {error.description}", where=where, hint=hint)
+
+
+def _policy_line(policy_sha256: str) -> str:
+    """What the consumer's description says of it: servers before 2.10 keep no metadata."""
+    return f"magicrune policy {policy_sha256}"
+
+
+async def _settle_consumer(
+    js: JetStreamContext, settings: WorkerSettings, policy_sha256: str, migrate: bool
+) -> None:
     from nats.js.api import AckPolicy, ConsumerConfig
     from nats.js.errors import APIError, NotFoundError
 
     wanted = ConsumerConfig(
         durable_name=settings.durable,
+        description=_policy_line(policy_sha256),
         ack_policy=AckPolicy.EXPLICIT,
         ack_wait=settings.ack_wait,
         # Not the server's to count: a delivery is no start. settle() counts those.
@@ -155,7 +187,7 @@ async def _settle_consumer(js: JetStreamContext, settings: WorkerSettings, migra
     try:
         found = (await js.consumer_info(settings.stream, settings.durable)).config
     except NotFoundError:
-        await js.add_consumer(settings.stream, wanted)
+        await _add_consumer(js, settings, wanted)
         return
     differences = _differences(wanted, found, _CONSUMER_KEYS)
     if not differences:
@@ -168,6 +200,18 @@ async def _settle_consumer(js: JetStreamContext, settings: WorkerSettings, migra
         raise _mismatch(
             f"consumer {settings.durable}", differences, refused=str(error.description)
         ) from error
+
+
+async def _add_consumer(
+    js: JetStreamContext, settings: WorkerSettings, wanted: ConsumerConfig
+) -> None:
+    from nats.js.errors import APIError
+
+    try:
+        await js.add_consumer(settings.stream, wanted)
+    except APIError as error:
+        where = f"consumer {settings.durable} ({settings.subject})"
+        raise _not_made(error, where, "one NATS_DURABLE for each NATS_REQ_SUBJ") from error
 
 
 def _differences(
@@ -185,12 +229,12 @@ def _shown(value: Any) -> str:
     return str(getattr(value, "value", value))
 
 
-def _mismatch(what: str, differences: list[str], refused: str = "") -> QueueMismatch:
+def _mismatch(
+    what: str, differences: list[str], refused: str = "", hint: str = "--migrate changes it"
+) -> QueueMismatch:
     return QueueMismatch(
         "; ".join(differences)
         + (f"; the server refuses to change it: {refused}" if refused else ""),
         where=what,
-        hint="delete it, or use another account of the server"
-        if refused
-        else "--migrate changes it",
+        hint="delete it, or use another account of the server" if refused else hint,
     )

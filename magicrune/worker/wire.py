@@ -30,6 +30,9 @@ WRONG_LAST_SEQUENCE = 10071
 """JetStream's error code where the expected last sequence is another one."""
 HEADROOM = 4096
 """Bytes of a message besides the document: headers, and the claim's own line."""
+PAYLOAD_MIN = 32 << 10
+"""Bytes that a message must hold: HEADROOM, and a result without output. That of a job without
+a network has 5 KB; what it may tell of attempts and connections is the rest."""
 
 
 def result_subject(run_id: str) -> str:

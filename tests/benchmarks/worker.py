@@ -1,9 +1,13 @@
 """The worker beside `execute()` in a loop and a bare publish-ack-reply, in one run.
 
     python -m tests.benchmarks.worker [JOBS] [wasi|oci]...
+    python -m tests.benchmarks.worker --pairs N [wasi|oci]...
 
 For each concurrency the three sides take turns, a third of the jobs each time. Latency is from
 before the publish until the answer is heard; medians and percentiles in ms.
+
+`--pairs` measures the overhead of the worker for one job: N times one job through the queue and
+one by `execute()`, in turn, so that what else the machine does hits both.
 """
 
 from __future__ import annotations
@@ -16,9 +20,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,35 +61,45 @@ def queue(place: Path, lane: str, concurrency: int) -> Iterator[Bench]:
         server.stop()
 
 
-async def through_queue(url: str, requests: list[bytes], width: int) -> tuple[float, list[float]]:
-    """Keeps `width` requests in the air."""
+@asynccontextmanager
+async def listening(url: str) -> AsyncIterator[Callable[[bytes], Awaitable[float]]]:
+    """Publishes a request and waits until its answer is heard; the seconds between."""
     import nats
 
     client = await nats.connect(url)
     js = client.jetstream()
-    heard: dict[str, asyncio.Event] = {name_of(data): asyncio.Event() for data in requests}
+    heard: dict[str, asyncio.Event] = {}
 
     async def told(msg: Any) -> None:
         if (event := heard.get(msg.subject.rpartition(".")[2])) is not None:
             event.set()
 
+    async def send(data: bytes) -> float:
+        name = name_of(data)
+        event = heard[name] = asyncio.Event()
+        began = time.perf_counter()
+        await js.publish("run.req.default", data, headers={"Nats-Msg-Id": name})
+        await event.wait()
+        return time.perf_counter() - began
+
     await client.subscribe("run.res.*", cb=told)
     await client.flush()
-    left, latencies = iter(requests), []
-
-    async def lane() -> None:
-        for data in left:
-            name = name_of(data)
-            began = time.perf_counter()
-            await js.publish("run.req.default", data, headers={"Nats-Msg-Id": name})
-            await heard[name].wait()
-            latencies.append(time.perf_counter() - began)
-
-    began = time.perf_counter()
-    await asyncio.gather(*(lane() for _ in range(width)))
-    took = time.perf_counter() - began
+    yield send
     await client.close()
-    return took, latencies
+
+
+async def through_queue(url: str, requests: list[bytes], width: int) -> tuple[float, list[float]]:
+    """Keeps `width` requests in the air."""
+    left, latencies = iter(requests), []
+    async with listening(url) as send:
+
+        async def lane() -> None:
+            for data in left:
+                latencies.append(await send(data))  # noqa: PERF401 - one after the other
+
+        began = time.perf_counter()
+        await asyncio.gather(*(lane() for _ in range(width)))
+        return time.perf_counter() - began, latencies
 
 
 async def bare(url: str, count: int) -> list[float]:
@@ -109,46 +123,59 @@ async def bare(url: str, count: int) -> list[float]:
     return latencies
 
 
-def direct(lane: str, requests: list[bytes], width: int, place: Path) -> tuple[float, list[float]]:
-    """`execute()` in a loop, in a process of its own."""
+@contextmanager
+def direct(lane: str, width: int, place: Path) -> Iterator[Callable[[list[bytes]], list[float]]]:
+    """`execute()` in a loop, in a process of its own: requests in, seconds of each out."""
     words = [sys.executable, "-m", "tests.benchmarks.worker", "--direct", lane, str(width)]
     home = {"XDG_STATE_HOME": str(place / "direct")}
     if lane == "oci":
         home["XDG_CACHE_HOME"] = str(images_under(place))
-    done = subprocess.run(
-        words, input=b"\n".join(requests), env=os.environ | home, stdout=subprocess.PIPE, check=True
-    )
-    took, latencies = json.loads(done.stdout)
-    return took, latencies
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, env=os.environ | home, stdin=pipe, stdout=pipe) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        into, out = process.stdin, process.stdout
+
+        def ask(requests: list[bytes]) -> list[float]:
+            into.write(json.dumps([each.decode() for each in requests]).encode() + b"\n")
+            into.flush()
+            return list(json.loads(out.readline()))
+
+        ask([document(-1)])
+        yield ask
+        into.close()
 
 
 def run_direct(lane: str, width: int) -> None:
     from contextlib import ExitStack
 
     from magicrune.cancellation import Cancellation
-    from magicrune.cli_worker import _executor
+    from magicrune.cli_worker import executor
+    from magicrune.policy import load_policy, wanted_policy
     from magicrune.request import parse_request
 
+    policy = load_policy(wanted_policy("container" if lane == "oci" else None))
     with ExitStack() as opened:
-        policy = "container" if lane == "oci" else None
-        execute = _executor(opened, policy, lane, False)
-        requests = [parse_request(line) for line in sys.stdin.buffer.read().splitlines()]
-        execute(parse_request(document(-1)), Cancellation())
+        execute = executor(opened, policy, lane, False)
+        pool = opened.enter_context(ThreadPoolExecutor(width))
 
-        def timed(request: Any) -> float:
+        def timed(text: str) -> float:
+            request = parse_request(text.encode())
             began = time.perf_counter()
             execute(request, Cancellation())
             return time.perf_counter() - began
 
-        began = time.perf_counter()
-        with ThreadPoolExecutor(width) as pool:
-            latencies = list(pool.map(timed, requests))
-        print(json.dumps([time.perf_counter() - began, latencies]))
+        for line in sys.stdin.buffer:
+            print(json.dumps(list(pool.map(timed, json.loads(line)))), flush=True)
 
 
 def compare(lane: str, jobs: int) -> None:
     for width in CONCURRENCY:
-        with tempfile.TemporaryDirectory() as name, queue(Path(name), lane, width) as bench:
+        with (
+            tempfile.TemporaryDirectory() as name,
+            queue(Path(name), lane, width) as bench,
+            direct(lane, width, Path(name)) as ask,
+        ):
             url, part = bench.server.url, jobs // ROUNDS
             sides: dict[str, list[float]] = {"worker": [], "execute()": [], "bare queue": []}
             rates: dict[str, list[float]] = {"worker": [], "execute()": []}
@@ -158,13 +185,41 @@ def compare(lane: str, jobs: int) -> None:
                 took, latencies = asyncio.run(through_queue(url, requests, width))
                 sides["worker"] += latencies
                 rates["worker"].append(part / took)
-                took, latencies = direct(lane, requests, width, Path(name))
-                sides["execute()"] += latencies
-                rates["execute()"].append(part / took)
+                began = time.perf_counter()
+                sides["execute()"] += ask(requests)
+                rates["execute()"].append(part / (time.perf_counter() - began))
                 sides["bare queue"] += asyncio.run(bare(url, part))
             for side, latencies in sides.items():
                 rate = f"{statistics.median(rates[side]):6.0f}/s" if side in rates else ""
                 print(f"{lane:5} x{width} {side:11} {percentiles(latencies)} ms {rate}", flush=True)
+
+
+def pair(lane: str, pairs: int) -> None:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        queue(Path(name), lane, 1) as bench,
+        direct(lane, 1, Path(name)) as ask,
+    ):
+        through, alone = asyncio.run(in_turn(bench.server.url, ask, pairs))
+    overhead = [one - other for one, other in zip(through, alone, strict=True)]
+    for side, seconds in (("worker", through), ("execute()", alone), ("difference", overhead)):
+        print(f"{lane:5} x1 {side:11} {percentiles(seconds)} ms", flush=True)
+
+
+async def in_turn(
+    url: str, ask: Callable[[list[bytes]], list[float]], pairs: int
+) -> tuple[list[float], list[float]]:
+    """Seconds of each job through the queue, and of its twin by `execute()`."""
+    through, alone = [], []
+    async with listening(url) as send:
+        await send(document(-1))
+        for number in range(pairs):
+            if number % 2:  # neither side is always the second
+                alone += ask([document(number)])
+            through.append(await send(document(number)))
+            if not number % 2:
+                alone += ask([document(number)])
+    return through, alone
 
 
 def main() -> None:
@@ -172,13 +227,14 @@ def main() -> None:
     if words[:1] == ["--direct"]:
         run_direct(words[1], int(words[2]))
         return
+    measure, words = (pair, words[1:]) if words[:1] == ["--pairs"] else (compare, words)
     jobs = int(words[0]) if words else 300
     print("            side          P50 /     P95 /     P99      rate")
     for lane in words[1:] or ["wasi", "oci"]:
         if lane == "oci" and not IMAGE_HOME.exists():
             print("oci: left out, no images (sh scripts/engines.sh)")
             continue
-        compare(lane, jobs)
+        measure(lane, jobs)
 
 
 if __name__ == "__main__":

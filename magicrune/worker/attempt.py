@@ -1,0 +1,121 @@
+"""One run of a request under a claim of ours, and what it leads to."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from magicrune.cancellation import Cancellation
+from magicrune.errors import MagicRuneError, ResultInvalid, RunInterrupted, Unexpected
+from magicrune.request import run_id
+from magicrune.worker.claim import Claim, ClaimLost
+from magicrune.worker.closing import answer, give_up, hand_back
+from magicrune.worker.keeper import Keeper
+from magicrune.worker.settle import Action, Case, End, settle
+from magicrune.worker.wire import fit
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+
+    from magicrune.request import SpellRequest
+    from magicrune.result import SpellResult
+    from magicrune.worker.desk import Desk
+
+PULSES = 3
+"""Heartbeats in the time after which we count as dead."""
+_TEST_STEP_MS = 10
+
+
+def fresh_claim(desk: Desk, request: SpellRequest, found: Claim | None) -> Claim:
+    """Ours, in the place of the one that was `found`; not written yet."""
+    return Claim(
+        state="running",
+        token=secrets.token_hex(8),
+        worker=desk.worker,
+        run_id=run_id(request),
+        attempt=found.attempt + 1 if found else 1,
+        networked=bool(request.allow_net),
+        repeatable=request.repeatable,
+        revision=found.revision if found else 0,
+    )
+
+
+async def attempt(
+    desk: Desk, msg: Msg, request: SpellRequest, key: str, found: Claim | None, why: str
+) -> None:
+    """Claims the request, runs it and brings it to its end. Raises ClaimLost where another
+    worker claimed it first: then nothing was run."""
+    claim = await desk.insist(key, fresh_claim(desk, request, found))
+    desk.note(Action.RUN.value, run_id=claim.run_id, reason=why)
+    desk.running.add(key)
+    keeper = Keeper(desk.claims, key, claim, msg, desk.settings.ack_wait / PULSES)
+    try:
+        await _run(desk, msg, request, key, keeper)
+    except ClaimLost:
+        desk.note("abandon", run_id=claim.run_id, reason="another worker took it over meanwhile")
+    finally:
+        await keeper.stop()
+        desk.running.discard(key)
+
+
+async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, keeper: Keeper) -> None:
+    cancellation = Cancellation()
+    ended, result, error = await _until_ended(desk, request, keeper, cancellation)
+    claim = await keeper.stop()
+    if keeper.lost:
+        ended = End.LOST
+    document = b""
+    if result is not None:
+        try:
+            document = fit(result, desk.room)
+        except ResultInvalid as misfit:
+            ended, error = End.ERROR, misfit
+    step = settle(Case(claim=claim, end=ended, begun=cancellation.begun, error=error))
+    desk.note(step.action.value, run_id=claim.run_id, reason=step.reason)
+    if step.action is Action.COMMIT and result is not None:
+        await answer(desk, msg, key, claim, result, document)
+    elif step.action is Action.RELEASE:
+        failure = f"{error.code}: {error}"[:500] if error else ""
+        await desk.insist(key, replace(claim, state="released", failure=failure))
+        await hand_back(msg, step.delay)
+    elif step.action is not Action.ABANDON:
+        await give_up(desk, msg, key, step, claim, error)
+
+
+async def _until_ended(
+    desk: Desk, request: SpellRequest, keeper: Keeper, cancellation: Cancellation
+) -> tuple[End, SpellResult | None, MagicRuneError | None]:
+    """The run, or the first thing that makes it worthless: it is ended then, and nobody is
+    told before its sandbox is gone."""
+    run = asyncio.ensure_future(_run_late(desk, request, cancellation))
+    stop = asyncio.ensure_future(desk.stopping.wait())
+    lost = asyncio.ensure_future(keeper.wait_lost())
+    worthless = End.DRAINED
+    try:
+        await asyncio.wait({run, stop, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if not run.done():
+            worthless = End.LOST if keeper.lost else End.DRAINED
+            cancellation.cancel()
+            await asyncio.wait({run})
+        return End.RESULT, run.result(), None
+    except RunInterrupted:
+        return worthless, None, None
+    except MagicRuneError as error:
+        return End.ERROR, None, error
+    except Exception as error:  # noqa: BLE001  a defect of ours: told as one, not retried
+        return End.ERROR, None, Unexpected(f"{type(error).__name__}: {error}"[:500])
+    finally:
+        for task in (run, stop, lost):
+            task.cancel()
+
+
+async def _run_late(desk: Desk, request: SpellRequest, cancellation: Cancellation) -> SpellResult:
+    low, high = desk.settings.test_delay_jitter
+    wait_ms = desk.settings.test_delay_ms + random.randint(low, high)  # noqa: S311
+    for _ in range(wait_ms // _TEST_STEP_MS):
+        cancellation.check()
+        await asyncio.sleep(_TEST_STEP_MS / 1000)
+    return await desk.run(request, cancellation)

@@ -1,0 +1,61 @@
+"""What every delivery of one worker needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from magicrune.worker.wire import HEADROOM
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from nats.js import JetStreamContext
+
+    from magicrune.cancellation import Cancellation
+    from magicrune.request import SpellRequest
+    from magicrune.result import SpellResult
+    from magicrune.worker.answers import Answers
+    from magicrune.worker.claim import Claim, Claims
+    from magicrune.worker.settings import WorkerSettings
+
+Run = Callable[["SpellRequest", "Cancellation"], Awaitable["SpellResult"]]
+Note = Callable[..., None]
+
+
+@dataclass(slots=True)
+class Desk:
+    """Of one worker."""
+
+    js: JetStreamContext
+    claims: Claims
+    answers: Answers
+    settings: WorkerSettings
+    worker: str
+    run: Run
+    note: Note
+    """Tells what happened: ``note("claimed", run_id=..., reason=...)``."""
+    say: Callable[..., Awaitable[None]]
+    """Publishes outside of all streams: ``say(subject, data, headers=...)``."""
+    spawn: Callable[[Coroutine[Any, Any, None]], None]
+    """Does it beside the next request; the worker waits for it before it ends."""
+    stopping: asyncio.Event
+    """The grace period is over: hand back what runs."""
+    max_payload: Callable[[], int]
+    """Bytes of a message, as the server that we are connected to says."""
+    running: set[str]
+    skip_ack: bool = False
+
+    @property
+    def room(self) -> int:
+        """Bytes of a document in a message."""
+        return max(0, self.max_payload() - HEADROOM)
+
+    async def insist(self, key: str, claim: Claim) -> Claim:
+        """`Claims.insist`, and says of each try that failed. Raises ClaimLost."""
+
+        def complain(reason: str) -> None:
+            self.note("not written", run_id=claim.run_id, reason=reason, level="warning")
+
+        return await self.claims.insist(key, claim, complain)
