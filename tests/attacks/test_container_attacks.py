@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.errors import SandboxLost
 from magicrune.observation import Ending, EventKind, Observation
 from tests.attacks.weaker import HEAD, Weaken, Weaker, root, unfiltered
@@ -36,6 +37,11 @@ def reads(path: str) -> str:
     return f"told(len(open({path!r}, 'rb').read(1)) == 1)"
 
 
+def group_file(one: str, two: str) -> str:
+    """A file of the sandbox's own control group, on a host with version 1 or 2."""
+    return f"/sys/fs/cgroup/{two if read_hierarchy().version == 2 else one}"
+
+
 OF_PARENT = "if os.fork() == 0:\n    {act}\n    os._exit(0)\nos.wait()"
 PROBES: dict[str, tuple[str, Weaken]] = {
     "mount": ('told(libc.mount(b"n", b"/tmp", b"tmpfs", 0, None) == 0)', root),
@@ -56,9 +62,9 @@ PROBES: dict[str, tuple[str, Weaken]] = {
     "keyring": (number(248, "b'user'", "b'k'", "b'v'", "1", "-2"), unfiltered),
     "core_pattern": (opens("/proc/sys/kernel/core_pattern"), root),
     "kernel_symbols": (reads("/proc/kallsyms"), root),
-    "cgroup_move": (opens("/sys/fs/cgroup/memory/cgroup.procs", "wb"), root),
-    "cgroup_limit": (opens("/sys/fs/cgroup/memory/memory.limit_in_bytes"), root),
-    "release_agent": (opens("/sys/fs/cgroup/memory/notify_on_release"), root),
+    "cgroup_move": (opens(group_file("memory/cgroup.procs", "cgroup.procs"), "wb"), root),
+    "cgroup_limit": (opens(group_file("memory/memory.limit_in_bytes", "memory.max")), root),
+    "release_agent": (opens(group_file("memory/notify_on_release", "cgroup.freeze")), root),
     "sys_write": (opens("/sys/kernel/mm/transparent_hugepage/enabled"), root),
     "bpf": (number(321, "0", "b''.ljust(64)", "48"), root),
     "perf_event": (number(298, "b''.ljust(128)", "0", "-1", "-1", "0"), root),

@@ -18,6 +18,8 @@ import pytest
 from magicrune.backends.oci import engine
 from magicrune.backends.oci.bundle import write_config
 from magicrune.backends.oci.delegation import Groups
+from magicrune.backends.oci.hierarchy import read_hierarchy
+from magicrune.backends.rune import backend as backend_module
 from magicrune.backends.rune import record
 from magicrune.backends.rune.container import Container
 from magicrune.backends.rune.engine import Engine
@@ -131,6 +133,11 @@ MUTATIONS: list[tuple[str, Change]] = [
 ]
 
 
+def sets_groups(lane: str) -> bool:
+    """Whether limits are ours to set: on version 2 every runtime sets them by itself."""
+    return lane == "oci-rootless-crun" and read_hierarchy().version == 1
+
+
 IN_GROUPS: dict[str, dict[str, int]] = {
     "memory": {"memory_bytes": 1 << 34},
     "processes": {"pids": 9999},
@@ -151,7 +158,7 @@ def test_a_missing_control_stops_the_run(
 ) -> None:
     if lane.endswith("runc") and control == "no_new_privileges":
         pytest.skip("runc itself refuses a filter without it for a user with few capabilities")
-    if lane == "oci-rootless-crun" and control in IN_GROUPS:
+    if sets_groups(lane) and control in IN_GROUPS:
         pytest.skip("not in the configuration there: the next test")
     if "rootless" in lane and control == "devices":
         pytest.skip("no device can be made in a user namespace")
@@ -183,6 +190,8 @@ def test_a_limit_that_we_do_not_set_stops_the_run(
     lane: str, control: str, change: dict[str, int], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backend = container_backend(lane, monkeypatch)
+    if not sets_groups(lane):
+        pytest.skip("the runtime sets the limits on version 2: the test before this one")
     make = Groups.make
 
     def mutated(self: Groups, container: Container, *, limit_swap: bool) -> None:
@@ -193,6 +202,25 @@ def test_a_limit_that_we_do_not_set_stops_the_run(
     monkeypatch.setattr(Groups, "make", mutated)
     with pytest.raises(ControlNotHeld, match=f"control {control} is not held"):
         backend.run(spec)
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_swap_that_is_not_limited_stops_the_run(
+    lane: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a host that has swap, whether this one has or not: the limit is there all the same."""
+    backend = container_backend(lane, monkeypatch)
+    hierarchy = read_hierarchy()
+    if not hierarchy.counts_swap:
+        absent("this kernel does not count swap for a control group")
+    monkeypatch.setattr(backend_module, "_has_swap", lambda: True)
+    seen = backend.run(make_spec("true"))
+    (reading,) = [each for each in seen.enforcement if each.control == "swap"]
+    assert reading.mechanism == f"cgroup v{hierarchy.version} swap limit"
+    uncounted = replace(hierarchy, counts_swap=False)
+    monkeypatch.setattr(engine, "read_hierarchy", lambda: uncounted)
+    with pytest.raises(ControlNotHeld, match="control swap is not held"):
+        backend.run(make_spec("true"))
 
 
 class Claiming:

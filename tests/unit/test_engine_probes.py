@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from magicrune.backends.docker.engine import DockerEngine
 from magicrune.backends.podman.engine import PodmanEngine
+from magicrune.backends.rune import daemon
 from magicrune.backends.rune.daemon import why_unreachable
+from magicrune.errors import BackendFailed
+from magicrune.images import store
 
 
 def test_a_socket_that_answers_is_reachable(tmp_path: Path) -> None:
@@ -35,3 +41,38 @@ def test_absent_daemons_are_told_with_a_remedy(
         probe = engine.probe()
         assert (probe.usable, "no such socket" in probe.detail) == (False, True)
         assert probe.fix
+
+
+@pytest.fixture
+def rude(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A daemon that takes every connection and hangs up."""
+    path = tmp_path / "s"
+    for name in ("DOCKER_HOST", "CONTAINER_HOST"):
+        monkeypatch.setenv(name, f"unix://{path}")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(8)
+
+        def hang_up() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    listener.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.usefixtures("rude")
+@pytest.mark.parametrize("kind", [DockerEngine, PodmanEngine])
+def test_what_a_sdk_raises_is_told_as_our_failure(
+    kind: type[DockerEngine | PodmanEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemon, "image_id", lambda _image: f"sha256:{'0' * 64}")
+    monkeypatch.setattr(store, "find", lambda *_: None)
+    with pytest.raises(BackendFailed):
+        kind().find_image("base", None)
+    with pytest.raises(BackendFailed):
+        kind().sweep()

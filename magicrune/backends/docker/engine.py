@@ -13,9 +13,11 @@ from magicrune.backends.base import Probe
 from magicrune.backends.docker.host_config import write_create
 from magicrune.backends.rune.container import OWNER_LABEL
 from magicrune.backends.rune.daemon import (
+    LOAD_S,
     give_image,
     has_images,
     shorten,
+    telling,
     why_unreachable,
 )
 from magicrune.backends.rune.engine import FoundImage
@@ -82,6 +84,7 @@ class DockerEngine:
             shared.remove()
             raise
 
+    @telling("docker")
     def sweep(self) -> tuple[str, ...]:
         client = self._api()
         removed = []
@@ -93,13 +96,17 @@ class DockerEngine:
 
     def _api(self) -> Any:
         if self._client is None:
-            try:
-                import docker
-            except ImportError as error:
-                hint = "pip install 'magicrune[docker]'"
-                raise BackendUnavailable("the Docker SDK is not installed", hint=hint) from error
-            self._client = docker.from_env(timeout=int(_START_S)).api
+            self._client = self._connect(int(_START_S))
         return self._client
+
+    @staticmethod
+    def _connect(patience_s: int) -> Any:
+        try:
+            import docker
+        except ImportError as error:
+            hint = "pip install 'magicrune[docker]'"
+            raise BackendUnavailable("the Docker SDK is not installed", hint=hint) from error
+        return docker.from_env(timeout=patience_s).api
 
     def _has(self, wanted: str) -> bool:
         from docker.errors import ImageNotFound
@@ -111,10 +118,10 @@ class DockerEngine:
         return bool(found["Id"] == wanted)
 
     def _load(self, image: Image, file: IO[bytes]) -> None:
-        for told in self._api().load_image(file):
-            if "error" in told:
-                where = f"{self.name} load {reference(image)}"
-                raise BackendFailed(str(told["error"])[:300], where=where)
+        with contextlib.closing(self._connect(LOAD_S)) as patient:
+            told = [each["error"] for each in patient.load_image(file) if "error" in each]
+        if told:
+            raise BackendFailed(str(told[0])[:300], where=f"{self.name} load {reference(image)}")
 
 
 class DockerContainer:

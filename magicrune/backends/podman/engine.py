@@ -15,9 +15,11 @@ from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.podman.create import write_create, write_volumes
 from magicrune.backends.rune.container import OWNER_LABEL
 from magicrune.backends.rune.daemon import (
+    LOAD_S,
     give_image,
     has_images,
     shorten,
+    telling,
     why_unreachable,
 )
 from magicrune.backends.rune.engine import FoundImage
@@ -54,7 +56,8 @@ class PodmanEngine:
         return bool(self._info()["host"]["security"]["rootless"])
 
     def probe(self) -> Probe:
-        fix = "systemctl start podman.socket, or: podman system service --time=0 &"
+        whose = "" if os.geteuid() == 0 else " --user"
+        fix = f"systemctl{whose} start podman.socket, or: podman system service --time=0 &"
         problem = why_unreachable(_address())
         if problem:
             return Probe(self.name, False, "", problem, fix)
@@ -100,6 +103,7 @@ class PodmanEngine:
             shared.remove()
             raise
 
+    @telling("podman")
     def sweep(self) -> tuple[str, ...]:
         api = self._api()
         wanted = {"all": "true", "filters": json.dumps({"label": [OWNER_LABEL]})}
@@ -146,7 +150,7 @@ class PodmanEngine:
 
     def _load(self, image: Image, file: IO[bytes]) -> None:
         headers = {"Content-type": "application/x-tar"}
-        answer = self._api().post("/images/load", data=file, headers=headers)
+        answer = self._api().post("/images/load", data=file, headers=headers, timeout=LOAD_S)
         if answer.status_code >= _OK:
             where = f"{self.name} load {reference(image)}"
             raise BackendFailed(answer.text[:300], where=where)

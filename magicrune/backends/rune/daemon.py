@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from magicrune.errors import BackendFailed
+from magicrune.errors import BackendFailed, MagicRuneError
 from magicrune.images import store
 from magicrune.images.archive import image_id, write_archive
 
 if TYPE_CHECKING:
     from magicrune.images.record import Image
 
+LOAD_S = 900
+"""For an image that a daemon is given: on a slow machine it takes minutes, and says nothing."""
 _PATIENCE_S = 5.0
 _UNIX = "unix://"
 
@@ -54,14 +57,26 @@ def give_image(
     """The id by which the daemon knows `image`, which is loaded where it does not have it.
     Never a pull. Raises BackendFailed where it has none after that."""
     wanted = image_id(image)
-    if not has(wanted):
-        with tempfile.TemporaryFile() as file:
-            write_archive(image, file)
-            file.seek(0)
-            load(image, file)
+    with telling(where):
         if not has(wanted):
-            raise BackendFailed(f"has no image {wanted} after loading it", where=where)
+            with tempfile.TemporaryFile() as file:
+                write_archive(image, file)
+                file.seek(0)
+                load(image, file)
+            if not has(wanted):
+                raise BackendFailed(f"has no image {wanted} after loading it", where=where)
     return wanted
+
+
+@contextlib.contextmanager
+def telling(where: str) -> Iterator[None]:
+    """What an engine's SDK raises, told as our failure (BackendFailed); ours pass as they are."""
+    try:
+        yield
+    except MagicRuneError:
+        raise
+    except Exception as error:
+        raise BackendFailed(shorten(error), where=where) from error
 
 
 def shorten(error: object) -> str:
