@@ -29,7 +29,7 @@ class MagicRuneError(Exception):
     def __str__(self) -> str:
         text = f"{self.where}: {self.message}" if self.where else self.message
         if self.hint:
-            text = f"{text} ({self.hint})"
+            text = f"{text} ({'; '.join(self.hint.splitlines())})"
         return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 

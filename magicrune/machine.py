@@ -8,6 +8,9 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 
+from magicrune.backends.oci.hierarchy import HOW_TO_MOUNT
+from magicrune.backends.oci.userns import why_kernel_not
+from magicrune.remedy import raise_open_files
 from magicrune.subids import find_ids, how_to_get
 
 _KERNEL_MIN = (5, 9)
@@ -44,7 +47,7 @@ def _kernel() -> Fact:
     release = platform.release()
     numbers = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
     old = numbers < _KERNEL_MIN
-    fix = "containers need Linux 5.9 or newer; the WASI lane does not" if old else ""
+    fix = "# containers need Linux 5.9 or newer; the WASI lane does not" if old else ""
     return Fact("kernel", f"{platform.system()} {release}", fix)
 
 
@@ -53,21 +56,20 @@ def _cgroups() -> Fact:
     if (root / "cgroup.controllers").exists():
         controllers = _read(str(root / "cgroup.controllers"))
         missing = {"memory", "pids", "cpu"} - set(controllers.split())
-        fix = f"enable {' '.join(sorted(missing))} (cgroup_enable= of the kernel)"
+        fix = f"# boot Linux with {' '.join(f'cgroup_enable={each}' for each in sorted(missing))}"
         return Fact("cgroups", f"version 2: {controllers}", fix if missing else "")
     if (root / "memory/memory.limit_in_bytes").exists():
         hybrid = " (hybrid)" if (root / "unified/cgroup.procs").exists() else ""
         return Fact("cgroups", f"version 1{hybrid}")
-    return Fact("cgroups", "none", "mount cgroup2 at /sys/fs/cgroup; containers need it")
+    return Fact("cgroups", "none", HOW_TO_MOUNT)
 
 
 def _user_namespaces() -> Fact:
     most = _read("/proc/sys/user/max_user_namespaces")
-    refused = _read("/proc/sys/kernel/unprivileged_userns_clone") == "0"
-    if most in ("", "0") or refused:
-        fix = "sysctl -w user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1"
-        return Fact("user namespaces", f"at most {most or 'none'}", f"for rootless engines: {fix}")
-    return Fact("user namespaces", f"at most {most}")
+    problem, fix = why_kernel_not()
+    value = f"at most {most or 'none'}"
+    root = os.geteuid() == 0
+    return Fact("user namespaces", f"{value}; {problem}" if problem else value, "" if root else fix)
 
 
 def _subordinate_ids() -> Fact:
@@ -75,20 +77,20 @@ def _subordinate_ids() -> Fact:
     if os.geteuid() == 0:
         return Fact("subordinate ids", "root needs none")
     if found is None:
-        return Fact("subordinate ids", "none", f"for rootless engines, {how_to_get()}")
+        return Fact("subordinate ids", "none", how_to_get())
     return Fact("subordinate ids", f"uid {found.uid} and on, gid {found.gid} and on")
 
 
 def _open_files() -> Fact:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     few = hard != resource.RLIM_INFINITY and hard < _NOFILE_MIN
-    fix = f"raise the hard limit to {_NOFILE_MIN} (ulimit -Hn, limits.conf)" if few else ""
+    fix = raise_open_files(_NOFILE_MIN) if few else ""
     return Fact("open files", f"at most {hard}", fix)
 
 
 def _seccomp() -> Fact:
     actions = _read("/proc/sys/kernel/seccomp/actions_avail")
-    fix = "" if "user_notif" in actions else "containers need a kernel with CONFIG_SECCOMP_FILTER"
+    fix = "" if "user_notif" in actions else "# containers need CONFIG_SECCOMP_FILTER in the kernel"
     return Fact("seccomp", actions or "none", fix)
 
 

@@ -7,6 +7,8 @@ import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
+from magicrune.remedy import as_root
+
 WANTED = 65535
 """Ids besides root's that a container needs: 1 to 65535, so that 65534 (the job) is one."""
 _FILES = (Path("/etc/subuid"), Path("/etc/subgid"))
@@ -37,9 +39,25 @@ def find_ids(files: tuple[Path, Path] = _FILES) -> SubIds | None:
 
 
 def how_to_get() -> str:
-    """What a person does about missing ranges."""
-    name = user_name()
-    return f"as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {name}"
+    """What a person does about missing ranges: the first free ids from 100000 on."""
+    first = _first_free()
+    ids = f"{first}-{first + WANTED}"
+    return as_root(f"usermod --add-subuids {ids} --add-subgids {ids} {user_name()}")
+
+
+def _first_free(files: tuple[Path, Path] = _FILES) -> int:
+    """Beyond every range that is given: nobody else's ids may be this user's."""
+    free = 100_000
+    for path in files:
+        try:
+            lines = path.read_text(errors="replace").splitlines()
+        except OSError:
+            continue
+        for line in lines:
+            start, _, count = line.strip().partition(":")[2].partition(":")
+            if start.isdecimal() and count.isdecimal():
+                free = max(free, int(start) + int(count))
+    return free
 
 
 def _first(path: Path) -> int | None:

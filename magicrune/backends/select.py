@@ -76,7 +76,8 @@ def _first_usable(names: Sequence[str], network: bool) -> Choice:
         probe = backend.probe()
         if probe.usable:
             return Choice(backend, tuple(reasons))
-        reasons.append(f"{name}: {probe.detail}" + (f"; {probe.fix}" if probe.fix else ""))
+        fix = "; ".join(probe.fix.splitlines())
+        reasons.append(f"{name}: {probe.detail}" + (f"; {fix}" if fix else ""))
     raise BackendUnavailable(
         "no sandbox can be used here: " + (" | ".join(reasons) or "the policy lists none"),
     )

@@ -20,6 +20,7 @@ from magicrune.images.keep import Workplace, keep, workplace
 from magicrune.images.layer import EPOCH
 from magicrune.images.record import Installed, Package
 from magicrune.locations import shipped
+from magicrune.remedy import in_turn, install
 from magicrune.subids import find_ids, how_to_get, user_name
 
 NAMES = ("base", "python", "net")
@@ -52,7 +53,7 @@ def build(name: str, on_wait: Callable[[], None] | None = None) -> Installed:
 def _command(name: str) -> list[str]:
     """What builds, with no more privilege than the user has."""
     if shutil.which("mmdebstrap") is None:
-        raise ImageToolMissing("mmdebstrap is not there", hint="apt-get install mmdebstrap")
+        raise ImageToolMissing("mmdebstrap is not there", hint=install("mmdebstrap"))
     if os.geteuid() == 0:
         # mmdebstrap mounts /proc and /dev below the tree: nothing of that may outlive it.
         prefix, mode = ["unshare", "--mount", "--propagation", "private", "--"], "root"
@@ -60,7 +61,7 @@ def _command(name: str) -> list[str]:
         prefix, mode = [], "unshare"
         _need_ids()
     if shutil.which("unshare") is None:
-        raise ImageToolMissing("unshare is not there", hint="apt-get install util-linux")
+        raise ImageToolMissing("unshare is not there", hint=install("util-linux"))
     script = shipped("images/rootfs.sh")
     packages = shipped(f"images/{name}/packages")
     return [*prefix, "sh", str(script), mode, str(packages), *_sources()]
@@ -69,12 +70,12 @@ def _command(name: str) -> list[str]:
 def _need_ids() -> None:
     """Raises ImageToolMissing where the user may not map ids into a user namespace."""
     if shutil.which("newuidmap") is None:
-        raise ImageToolMissing("newuidmap is not there", hint="apt-get install uidmap")
+        raise ImageToolMissing("newuidmap is not there", hint=install("uidmap"))
     if find_ids() is None:
         raise ImageToolMissing(
             f"user {user_name()!r} has no range of ids",
             where="/etc/subuid, /etc/subgid",
-            hint=f"{how_to_get()}; or build as root",
+            hint=in_turn(how_to_get(), "# or build as root"),
         )
 
 

@@ -13,7 +13,7 @@ import pytest
 from magicrune.backends.docker.engine import DockerEngine
 from magicrune.backends.podman.engine import PodmanEngine
 from magicrune.backends.rune import daemon
-from magicrune.backends.rune.daemon import why_unreachable
+from magicrune.backends.rune.reach import Trouble, find_trouble
 from magicrune.errors import BackendFailed
 from magicrune.images import store
 
@@ -22,14 +22,19 @@ def test_a_socket_that_answers_is_reachable(tmp_path: Path) -> None:
     path = tmp_path / "s"
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
-        assert "refused" in why_unreachable(f"unix://{path}")
+        found = find_trouble(f"unix://{path}")
+        assert found is not None
+        assert (found.trouble, "refused" in found.detail) == (Trouble.DEAF, True)
         listener.listen(1)
-        assert why_unreachable(f"unix://{path}") == ""
+        assert find_trouble(f"unix://{path}") is None
 
 
 @pytest.mark.parametrize("address", ["tcp://10.0.0.1:2375", "ssh://host", "npipe:////./x", ""])
 def test_a_daemon_of_another_machine_is_none(address: str) -> None:
-    assert "not a socket of this machine" in why_unreachable(address)
+    found = find_trouble(address)
+    assert found is not None
+    assert found.trouble is Trouble.REMOTE
+    assert "not a socket of this machine" in found.detail
 
 
 def test_absent_daemons_are_told_with_a_remedy(
@@ -40,7 +45,7 @@ def test_absent_daemons_are_told_with_a_remedy(
     for engine in (DockerEngine(), PodmanEngine()):
         probe = engine.probe()
         assert (probe.usable, "no such socket" in probe.detail) == (False, True)
-        assert probe.fix
+        assert probe.fix.startswith("unset ")
 
 
 @pytest.fixture

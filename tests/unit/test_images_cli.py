@@ -75,7 +75,8 @@ def test_without_mmdebstrap_the_remedy_is_told(
     assert cli.main(["images", "build", "base"]) == 4
     error = json.loads(capfd.readouterr().out)["error"]
     assert error["code"] == "MR-4504"
-    assert error["hint"] == "apt-get install mmdebstrap"
+    assert "install" in error["hint"]
+    assert "mmdebstrap" in error["hint"]
 
 
 def test_a_user_without_a_range_of_ids_is_told_what_to_do(

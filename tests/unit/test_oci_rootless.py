@@ -4,6 +4,7 @@ trees as the kernel and root lay them out."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -222,7 +223,7 @@ def test_missing_tools_and_ranges_are_named(
     (tmp_path / "user").mkdir()
     (tmp_path / "user/max_user_namespaces").write_text("9")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "apt-get install uidmap" in why_not(tmp_path)[1]
+    assert re.search("install.* uidmap", why_not(tmp_path)[1])
     for name in ("newuidmap", "newgidmap"):
         (tmp_path / name).touch(mode=0o755)
     monkeypatch.setattr("magicrune.backends.oci.userns.find_ids", lambda: None)

@@ -10,22 +10,19 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from magicrune.backends.base import Probe
+from magicrune.backends.docker import remedy
 from magicrune.backends.docker.host_config import write_create
+from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.rune.container import OWNER_LABEL
-from magicrune.backends.rune.daemon import (
-    LOAD_S,
-    give_image,
-    has_images,
-    shorten,
-    telling,
-    why_unreachable,
-)
-from magicrune.backends.rune.engine import FoundImage
+from magicrune.backends.rune.daemon import LOAD_S, give_image, has_images, shorten, telling
+from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
 from magicrune.backends.rune.owner import is_gone
+from magicrune.backends.rune.reach import Trouble, Unreachable, find_trouble
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
 from magicrune.images.archive import reference
+from magicrune.remedy import get_module
 
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container
@@ -33,7 +30,6 @@ if TYPE_CHECKING:
 
 _START_S = 60.0
 _REMOVE_S = 20.0
-_SOCKET = "unix:///var/run/docker.sock"
 _API_MIN = (1, 41)
 """The first with CgroupnsMode (Docker 20.10)."""
 
@@ -49,19 +45,25 @@ class DockerEngine:
         self._client: Any = None
 
     def probe(self) -> Probe:
-        problem = why_unreachable(os.environ.get("DOCKER_HOST") or _SOCKET)
-        if problem:
-            return Probe(self.name, False, "", problem, "start dockerd; docker version")
+        address = os.environ.get(remedy.VARIABLE) or remedy.SOCKET
+        trouble = find_trouble(address)
+        if trouble is not None:
+            fix = remedy.how_to_reach(trouble, read_hierarchy())
+            return Probe(self.name, False, "", trouble.detail, fix)
         try:
             client = self._api()
             version = client.version()
         except BackendUnavailable as error:
             return Probe(self.name, False, "", error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - of the SDK, requests or the socket
-            return Probe(self.name, False, "", shorten(error), "start dockerd; docker version")
+            broken = Unreachable(Trouble.DEAF, address, shorten(error))
+            fix = remedy.how_to_reach(broken, read_hierarchy())
+            return Probe(self.name, False, "", broken.detail, fix)
         told = f"{version['Version']}, API {version['ApiVersion']}"
         if tuple(map(int, version["ApiVersion"].split("."))) < _API_MIN:
-            return Probe(self.name, False, told, "is older than 20.10", "a newer Docker")
+            return Probe(
+                self.name, False, told, "is older than 20.10", "# install Docker 20.10 or newer"
+            )
         if not has_images():
             return Probe(self.name, False, told, "there is no image", "magicrune images build")
         return Probe(self.name, True, told)
@@ -71,6 +73,12 @@ class DockerEngine:
         image = store.find(name, digest)
         wanted = give_image(image, has=self._has, load=self._load, where=self.name)
         return FoundImage(wanted, image.digest)
+
+    def how_to_hold(self, control: str) -> str:
+        options = self._api().info().get("SecurityOptions") or ()
+        rootless = any("rootless" in option for option in options)
+        limited = rootless and control in BY_CGROUP
+        return remedy.how_to_hold(read_hierarchy()) if limited else ""
 
     def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
         return write_create(container, image=image.reference, shared=Path("(made for the run)"))
@@ -104,7 +112,7 @@ class DockerEngine:
         try:
             import docker
         except ImportError as error:
-            hint = "pip install 'magicrune[docker]'"
+            hint = get_module("docker>=7.1,<8")
             raise BackendUnavailable("the Docker SDK is not installed", hint=hint) from error
         return docker.from_env(timeout=patience_s).api
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from magicrune.backends.oci.hierarchy import Hierarchy
 from magicrune.backends.rune.owner import is_left
 from magicrune.errors import BackendFailed
+from magicrune.remedy import as_root, in_turn
 
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container
@@ -66,14 +67,16 @@ def how_to_delegate(hierarchy: Hierarchy) -> str:
     """What root does so that limits can be held for this user."""
     name = f"magicrune-{_user()}"
     if hierarchy.version == 2:
-        return (
-            "as root: systemctl edit user@.service, [Service] Delegate=cpu memory pids, log in "
-            "again; then: systemd-run --user --scope magicrune ..."
+        place = "/etc/systemd/system/user@.service.d"
+        text = r"[Service]\nDelegate=cpu memory pids\n"
+        return in_turn(
+            as_root(f"mkdir -p {place}"),
+            f"printf '{text}' | {as_root(f'tee {place}/magicrune.conf')}",
+            as_root("systemctl daemon-reload"),
+            "# log out and in again, and use for oci: systemd-run --user --scope magicrune ...",
         )
-    return (
-        f"as root: for c in {' '.join(CONTROLLERS)}; do d=/sys/fs/cgroup/$c/{name}; "
-        f"mkdir -p $d && chown -R {_user()} $d; done"
-    )
+    each = f"d=/sys/fs/cgroup/$c/{name}; mkdir -p $d && chown -R {_user()} $d"
+    return as_root(f"sh -c 'for c in {' '.join(CONTROLLERS)}; do {each}; done'")
 
 
 def _user() -> int:

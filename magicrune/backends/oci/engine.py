@@ -18,16 +18,23 @@ from magicrune.backends.oci.delegation import (
     how_to_delegate,
     sweep_groups,
 )
-from magicrune.backends.oci.hierarchy import Hierarchy, other_hierarchies, places_of, read_hierarchy
+from magicrune.backends.oci.hierarchy import (
+    HOW_TO_MOUNT,
+    Hierarchy,
+    other_hierarchies,
+    places_of,
+    read_hierarchy,
+)
 from magicrune.backends.oci.mountpoints import find_missing, lay_over
 from magicrune.backends.oci.running import OciContainer, Rootless
 from magicrune.backends.oci.sweep import find_orphans, remove_orphan
 from magicrune.backends.oci.userns import why_not
-from magicrune.backends.rune.engine import FoundImage
+from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
 from magicrune.backends.rune.init_binary import init_path, machine
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
 from magicrune.locations import private_dir, state_dir
+from magicrune.remedy import install
 
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container
@@ -54,10 +61,12 @@ class OciEngine:
         runtime = self._find_runtime()
         if runtime is None:
             names = self._wanted or " or ".join(RUNTIMES)
-            return Probe(self.name, False, "", f"no {names} here", "apt-get install crun")
+            fix = _how_to_get(self._wanted)
+            return Probe(self.name, False, "", f"no {names} here", fix)
         hierarchy = read_hierarchy()
         if not hierarchy.version:
-            return Probe(self.name, False, runtime, "no cgroup controllers at /sys/fs/cgroup")
+            problem = "no cgroup controllers at /sys/fs/cgroup"
+            return Probe(self.name, False, runtime, problem, HOW_TO_MOUNT)
         own = ", rootless" if self.rootless else ""
         version = f"{Path(runtime).name}, cgroup v{hierarchy.version}{own}"
         if self.rootless:
@@ -72,6 +81,10 @@ class OciEngine:
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         image = store.find(name, digest)
         return FoundImage(str(image.rootfs), image.digest)
+
+    def how_to_hold(self, control: str) -> str:
+        limited = self.rootless and control in BY_CGROUP
+        return how_to_delegate(read_hierarchy()) if limited else ""
 
     def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
         hierarchy = read_hierarchy()
@@ -94,7 +107,8 @@ class OciEngine:
         runtime = self._find_runtime(container.oci_runtime)
         if runtime is None:
             wanted = container.oci_runtime or "OCI runtime"
-            raise BackendUnavailable(f"no {wanted} is installed", hint="apt-get install crun")
+            hint = _how_to_get(container.oci_runtime)
+            raise BackendUnavailable(f"no {wanted} is installed", hint=hint)
         home = private_dir(state_dir() / "oci")
         bundle = home / container.name
         bundle.mkdir(mode=0o700)
@@ -152,6 +166,12 @@ class OciEngine:
         names = (wanted,) if wanted else RUNTIMES
         found = (shutil.which(name) for name in names)
         return next((path for path in found if path), None)
+
+
+def _how_to_get(runtime: str | None) -> str:
+    if runtime is None or runtime in RUNTIMES:
+        return install(runtime or RUNTIMES[0])
+    return f"# put {runtime} on PATH, or name another runtime.oci_runtime in the policy"
 
 
 def _why_not_rootless(hierarchy: Hierarchy) -> tuple[str, str]:

@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from magicrune.remedy import as_root
+
 _ROOT = Path("/sys/fs/cgroup")
+HOW_TO_MOUNT = as_root(f"mount -t cgroup2 cgroup2 {_ROOT}")
+"""Where there are no control groups at all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from magicrune.errors import BackendFailed
+from magicrune.remedy import as_root, in_turn, install
 from magicrune.subids import WANTED, SubIds, find_ids, how_to_get
 
 _PATIENCE_S = 10.0
@@ -17,21 +18,36 @@ _APPARMOR = "kernel/apparmor_restrict_unprivileged_userns"
 
 
 def why_not(kernel: Path = _KERNEL) -> tuple[str, str]:
-    """What keeps this user from such a namespace, and what mends it; empty where nothing does."""
+    """What keeps this user from such a namespace, and what mends it; empty where nothing does.
+
+    All that is amiss is mended in one go; the problem told is the first.
+    """
+    found = [each for each in (why_kernel_not(kernel), _why_no_ids()) if each[0]]
+    if not found:
+        return "", ""
+    return found[0][0], in_turn(*(fix for _, fix in found))
+
+
+def why_kernel_not(kernel: Path = _KERNEL) -> tuple[str, str]:
+    """What the kernel's settings refuse an ordinary user, and what mends it."""
     if _read(kernel / "user/max_user_namespaces") in ("", "0"):
-        return "no user namespaces", "as root: sysctl -w user.max_user_namespaces=15000"
+        return "no user namespaces", as_root("sysctl -w user.max_user_namespaces=15000")
     if _read(kernel / "kernel/unprivileged_userns_clone") == "0":
-        fix = "as root: sysctl -w kernel.unprivileged_userns_clone=1"
+        fix = as_root("sysctl -w kernel.unprivileged_userns_clone=1")
         return "user namespaces are root's alone", fix
     if _read(kernel / _APPARMOR) == "1":
-        fix = f"as root: sysctl -w {_APPARMOR.replace('/', '.')}=0, or a profile with userns"
+        fix = as_root(f"sysctl -w {_APPARMOR.replace('/', '.')}=0")
         return "AppArmor keeps users from user namespaces", fix
+    return "", ""
+
+
+def _why_no_ids() -> tuple[str, str]:
+    ranges = "" if find_ids() else how_to_get()
     for program in ("newuidmap", "newgidmap"):
         if shutil.which(program) is None:
-            return f"{program} is not there", "as root: apt-get install uidmap"
-    if find_ids() is None:
-        return f"no range of {WANTED} ids in /etc/subuid and /etc/subgid", how_to_get()
-    return "", ""
+            return f"{program} is not there", in_turn(install("uidmap"), ranges)
+    problem = f"no range of {WANTED} ids in /etc/subuid and /etc/subgid" if ranges else ""
+    return problem, ranges
 
 
 def map_ids(pid: int) -> None:

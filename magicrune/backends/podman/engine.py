@@ -12,22 +12,18 @@ from typing import IO, TYPE_CHECKING, Any
 
 from magicrune.backends.base import Probe
 from magicrune.backends.oci.hierarchy import read_hierarchy
+from magicrune.backends.podman import remedy
 from magicrune.backends.podman.create import write_create, write_volumes
 from magicrune.backends.rune.container import OWNER_LABEL
-from magicrune.backends.rune.daemon import (
-    LOAD_S,
-    give_image,
-    has_images,
-    shorten,
-    telling,
-    why_unreachable,
-)
-from magicrune.backends.rune.engine import FoundImage
+from magicrune.backends.rune.daemon import LOAD_S, give_image, has_images, shorten, telling
+from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
 from magicrune.backends.rune.owner import is_gone
+from magicrune.backends.rune.reach import Trouble, Unreachable, find_trouble
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
 from magicrune.images.archive import reference
+from magicrune.remedy import get_module, in_turn
 
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container
@@ -35,7 +31,6 @@ if TYPE_CHECKING:
 
 _START_S = 60.0
 _REMOVE_S = 20.0
-_RUNC = 'runtime = "runc" in [engine] of containers.conf, or: podman --runtime runc system service'
 _NOT_FOUND, _OK = 404, 300
 
 
@@ -56,27 +51,29 @@ class PodmanEngine:
         return bool(self._info()["host"]["security"]["rootless"])
 
     def probe(self) -> Probe:
-        whose = "" if os.geteuid() == 0 else " --user"
-        fix = f"systemctl{whose} start podman.socket, or: podman system service --time=0 &"
-        problem = why_unreachable(_address())
-        if problem:
-            return Probe(self.name, False, "", problem, fix)
+        hierarchy = read_hierarchy()
+        trouble = find_trouble(_address())
+        if trouble is not None:
+            fix = remedy.how_to_reach(trouble, hierarchy)
+            return Probe(self.name, False, "", trouble.detail, fix)
         try:
             told = self._told = _json(self._api().get("/info"))
         except BackendUnavailable as error:
             return Probe(self.name, False, "", error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - of podman-py, urllib3 or the socket
-            return Probe(self.name, False, "", shorten(error), fix)
+            broken = Unreachable(Trouble.DEAF, _address(), shorten(error))
+            fix = remedy.how_to_reach(broken, hierarchy)
+            return Probe(self.name, False, "", broken.detail, fix)
         host = told["host"]
         runtime = host["ociRuntime"]["name"]
         rootless = " rootless" if host["security"]["rootless"] else ""
         version = f"{told['version']['Version']}{rootless}, {runtime}"
         if not has_images():
             return Probe(self.name, False, version, "there is no image", "magicrune images build")
-        if runtime == "crun" and read_hierarchy().unified_beside:
+        if runtime == "crun" and hierarchy.unified_beside:
             # crun 1.8 takes a hybrid host for version 2 and finds no controllers there.
             problem = "crun cannot limit anything on a host with hybrid control groups"
-            return Probe(self.name, False, version, problem, _RUNC)
+            return Probe(self.name, False, version, problem, remedy.how_to_hold(hierarchy))
         return Probe(self.name, True, version)
 
     def find_image(self, name: str, digest: str | None) -> FoundImage:
@@ -84,6 +81,10 @@ class PodmanEngine:
         image = store.find(name, digest)
         wanted = give_image(image, has=self._has, load=self._load, where=self.name)
         return FoundImage(wanted.removeprefix("sha256:"), image.digest)
+
+    def how_to_hold(self, control: str) -> str:
+        limited = self.rootless and control in BY_CGROUP
+        return remedy.how_to_hold(read_hierarchy()) if limited else ""
 
     def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
         later = Path("(made for the run)")
@@ -126,7 +127,10 @@ class PodmanEngine:
             return
         own = self._info()["host"]["ociRuntime"]["name"]
         if own != named:
-            hint = f"podman --runtime {named} system service --time=0 &"
+            hint = in_turn(
+                "# end the service, and start it with that runtime:",
+                f"podman --runtime {named} system service --time=0 {remedy.usual_address()} &",
+            )
             raise BackendUnavailable(f"the service runs {own}, not {named}", hint=hint)
 
     def _info(self) -> Any:
@@ -140,7 +144,7 @@ class PodmanEngine:
             try:
                 from podman import PodmanClient
             except ImportError as error:
-                hint = "pip install 'magicrune[podman]'"
+                hint = get_module("podman>=5.2,<6")
                 raise BackendUnavailable("podman-py is not installed", hint=hint) from error
             self._client = PodmanClient(base_url=_address(), timeout=int(_START_S)).api
         return self._client
@@ -228,9 +232,4 @@ def _json(answer: Any) -> Any:
 
 
 def _address() -> str:
-    named = os.environ.get("CONTAINER_HOST")
-    if named:
-        return named
-    own = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.geteuid()}"
-    place = "/run" if os.geteuid() == 0 else own
-    return f"unix://{place}/podman/podman.sock"
+    return os.environ.get(remedy.VARIABLE) or remedy.usual_address()

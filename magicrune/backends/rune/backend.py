@@ -18,6 +18,7 @@ from magicrune.backends.rune.owner import own
 from magicrune.backends.rune.seccomp import load
 from magicrune.backends.rune.session import converse
 from magicrune.backends.rune.spent import read_spent
+from magicrune.backends.rune.starting import how_to_start
 from magicrune.cancellation import Cancellation
 from magicrune.errors import BackendFailed, SandboxLost
 from magicrune.observation import ControlReading, Ending, Event, EventKind, Observation
@@ -67,7 +68,7 @@ class ContainerBackend:
             )
             if network is not None:
                 readings.append(network.receive(channel.take_descriptors()))
-            require_held(readings)
+            require_held(readings, self._engine.how_to_hold)
             cancellation.begin()
             if network is not None:
                 network.begin()
@@ -122,16 +123,19 @@ def _told_of_cancelling(cancellation: Cancellation) -> Iterator[None]:
 @contextmanager
 def _running(engine: Engine, container: Container, image: FoundImage) -> Iterator[Running]:
     """A started container, removed at the end. A failure tells what the engine said."""
-    running = engine.start(container, image)
+    try:
+        running = engine.start(container, image)
+    except BackendFailed as error:
+        hint = error.hint or how_to_start(error.message, container)
+        raise BackendFailed(error.message, where=error.where, hint=hint) from error
     try:
         yield running
     except BackendFailed as error:
         running.remove()
         said = running.complaint()
-        if not said:
-            raise
-        text = f"{error.message}: {said[:500]}"
-        raise BackendFailed(text, where=error.where, hint=error.hint) from error
+        text = f"{error.message}: {said[:500]}" if said else error.message
+        hint = error.hint or how_to_start(text, container)
+        raise BackendFailed(text, where=error.where, hint=hint) from error
     except BaseException:
         running.remove()
         raise

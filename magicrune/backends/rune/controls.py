@@ -6,7 +6,7 @@ that could not be read is a control that is not held.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from magicrune.backends.rune.controls_cgroup import read_cgroup
@@ -75,15 +75,19 @@ def read_controls(
     )
 
 
-def require_held(readings: Iterable[ControlReading]) -> None:
-    """Raises ControlNotHeld for the first control that is not, with what was measured."""
+def require_held(
+    readings: Iterable[ControlReading], how_to_hold: Callable[[str], str] = lambda _: ""
+) -> None:
+    """Raises ControlNotHeld for the first control that is not, with what was measured, and
+    with what mends it, as far as `how_to_hold` knows."""
     for reading in readings:
         if not reading.held:
             raise ControlNotHeld(
                 f"control {reading.control} is not held: wanted {reading.wanted}, "
                 f"measured {reading.measured[:400]}",
                 where=reading.mechanism,
-                hint="the job was not started; magicrune doctor says what this machine lacks",
+                hint=how_to_hold(reading.control)
+                or "the job was not started; magicrune doctor says what this machine lacks",
             )
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from magicrune.errors import BackendFailed, MagicRuneError
@@ -18,28 +16,6 @@ if TYPE_CHECKING:
 
 LOAD_S = 900
 """For an image that a daemon is given: on a slow machine it takes minutes, and says nothing."""
-_PATIENCE_S = 5.0
-_UNIX = "unix://"
-
-
-def why_unreachable(address: str) -> str:
-    """What is wrong with a daemon's address; empty where it takes connections.
-
-    Asked before its SDK is imported: the SDKs leave sockets open where nobody answers, and
-    take a tenth of a second to say so.
-    Only sockets of this machine are: the channel to init is one as well.
-    """
-    if not address.startswith(_UNIX):
-        return f"{address} is not a socket of this machine (unix://...)"
-    path = address.removeprefix(_UNIX)
-    with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(_PATIENCE_S)
-        try:
-            probe.connect(path)
-        except OSError as error:
-            found = "" if Path(path).exists() else ", there is no such socket"
-            return f"{path}: {error.strerror or error}{found}"
-    return ""
 
 
 def has_images() -> bool:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container
 
 
+BY_CGROUP = frozenset({"memory", "swap", "processes", "cpu_rate"})
+"""Controls that an engine holds by control groups, which an ordinary user must be given."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundImage:
     """What the engine will run: its own word for it, and the digest that a result tells."""
@@ -48,6 +52,10 @@ class Engine(Protocol):
 
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         """The image, made known to the engine if need be. Raises ImageMissing."""
+
+    def how_to_hold(self, control: str) -> str:
+        """What a person does about a control that was read back as not held (`remedy`); empty
+        where the engine knows nothing."""
 
     def words(self, container: Container, image: FoundImage) -> dict[str, Any]:
         """What the engine would be told, for a person to read."""
