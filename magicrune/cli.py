@@ -31,7 +31,7 @@ _COMMANDS = {
     "consume": ("magicrune.cli_worker:consume_command", "Run requests from a queue, each once."),
     "publish": ("magicrune.cli_worker:publish_command", "Queue requests."),
     "result": ("magicrune.cli_worker:result_command", "Print the stored answer to a queued run."),
-    "images": ("magicrune.cli_images:images_group", "Build and list images for containers."),
+    "images": ("magicrune.cli_images:images_group", "Build, list, remove images for containers."),
     "doctor": ("magicrune.cli_doctor:doctor_command", "Try every sandbox; say what it enforces."),
     "explain": ("magicrune.cli_doctor:explain_command", "Show what a request would get."),
     "completion": ("magicrune.cli_policy:completion_command", "Print shell completion code."),

@@ -1,4 +1,4 @@
-"""``magicrune images``: build and list root filesystems for container backends."""
+"""``magicrune images``: build, list and remove root filesystems for container backends."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="One JSON docume
 
 @click.group("images")
 def images_group() -> None:
-    """Build and list the root filesystems that container backends run jobs in."""
+    """Build, list and remove the root filesystems that container backends run jobs in."""
 
 
 @images_group.command("build")
@@ -53,9 +53,9 @@ def list_images(as_json: bool, verify: bool) -> int:
     def damaged(digest: str, error: ImageDamaged) -> None:
         rows.append({"name": None, "digest": digest, "state": "damaged", "error": str(error)})
 
+    current = store.all_current()
     for record in store.installed(damaged):
-        image = record.image
-        row = _row(record, current=store.current(image.name) == image.digest)
+        row = _row(record, current=current.get(record.image.name) == record.image.digest)
         if verify:
             row["state"] = "verified"
             try:
@@ -65,6 +65,33 @@ def list_images(as_json: bool, verify: bool) -> int:
         rows.append(row)
     _print(rows, as_json)
     return ImageDamaged.exit_code if any(row["state"] == "damaged" for row in rows) else 0
+
+
+@images_group.command("remove")
+@click.argument("names", metavar="[NAME|DIGEST]...", nargs=-1)
+@click.option("--unused", is_flag=True, help="All that are not the current one of their name.")
+@_as_json
+def remove_images(names: tuple[str, ...], unused: bool, as_json: bool) -> int:
+    """Remove images from the store: all of a NAME, the one of a DIGEST (or its first 8 digits).
+
+    \b
+    A damaged image has no name: it goes by its digest, or with --unused. Containers that
+    are running from an image break.
+    Examples:
+      magicrune images remove net
+      magicrune images remove --unused
+    """
+    from magicrune.errors import CliUsage
+    from magicrune.images.remove import remove
+
+    if not names and not unused:
+        raise CliUsage("name an image, or --unused", hint="magicrune images list")
+    removed = remove(names, unused=unused, on_wait=_say_waiting)
+    rows = [{"name": each.name, "digest": each.digest, "state": "removed"} for each in removed]
+    if not rows and not as_json:
+        write_stdout(b"nothing to remove\n")
+        return 0
+    return _print(rows, as_json)
 
 
 def _row(record: Installed, *, current: bool) -> dict[str, Any]:

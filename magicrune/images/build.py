@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from magicrune.errors import CliUsage, ImageBuildFailed, ImageToolMissing
+from magicrune.images import store
 from magicrune.images.keep import Workplace, keep, workplace
 from magicrune.images.layer import EPOCH
 from magicrune.images.record import Installed, Package
@@ -23,8 +24,7 @@ from magicrune.locations import shipped
 from magicrune.remedy import in_turn, install
 from magicrune.subids import find_ids, how_to_get, user_name
 
-NAMES = ("base", "python", "net")
-
+NAMES = store.BUILDABLE
 _ARCH = {"x86_64": "amd64", "aarch64": "arm64"}
 _LIST = "./usr/share/magicrune/packages"
 _SOURCES = ("/etc/apt/sources.list.d/debian.sources", "/etc/apt/sources.list")
@@ -39,7 +39,9 @@ def build(name: str, on_wait: Callable[[], None] | None = None) -> Installed:
     the right to use it is not there, ImageBuildFailed.
     """
     if name not in NAMES:
-        raise CliUsage("is not an image that can be built", where=name, hint=", ".join(NAMES))
+        near = store.advise(name, NAMES)
+        hint = near or f"there are: {', '.join(NAMES)}"
+        raise CliUsage("is not an image that can be built", where=name[:64], hint=hint)
     arch = _ARCH.get(platform.machine())
     if arch is None:
         raise ImageToolMissing(f"no image for {platform.machine()}", hint="amd64 or arm64")
@@ -52,25 +54,31 @@ def build(name: str, on_wait: Callable[[], None] | None = None) -> Installed:
 
 def _command(name: str) -> list[str]:
     """What builds, with no more privilege than the user has."""
-    if shutil.which("mmdebstrap") is None:
-        raise ImageToolMissing("mmdebstrap is not there", hint=install("mmdebstrap"))
+    _need_tools()
     if os.geteuid() == 0:
         # mmdebstrap mounts /proc and /dev below the tree: nothing of that may outlive it.
         prefix, mode = ["unshare", "--mount", "--propagation", "private", "--"], "root"
     else:
         prefix, mode = [], "unshare"
         _need_ids()
-    if shutil.which("unshare") is None:
-        raise ImageToolMissing("unshare is not there", hint=install("util-linux"))
     script = shipped("images/rootfs.sh")
     packages = shipped(f"images/{name}/packages")
     return [*prefix, "sh", str(script), mode, str(packages), *_sources()]
 
 
+def _need_tools() -> None:
+    """Raises ImageToolMissing naming all programs that are missing, and their packages."""
+    packages = {"mmdebstrap": "mmdebstrap", "unshare": "util-linux"}
+    if os.geteuid() != 0:
+        packages["newuidmap"] = "uidmap"
+    missing = [program for program in packages if shutil.which(program) is None]
+    if missing:
+        hint = install(*(packages[program] for program in missing))
+        raise ImageToolMissing(f"missing: {', '.join(missing)}", hint=hint)
+
+
 def _need_ids() -> None:
     """Raises ImageToolMissing where the user may not map ids into a user namespace."""
-    if shutil.which("newuidmap") is None:
-        raise ImageToolMissing("newuidmap is not there", hint=install("uidmap"))
     if find_ids() is None:
         raise ImageToolMissing(
             f"user {user_name()!r} has no range of ids",

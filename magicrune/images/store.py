@@ -6,8 +6,9 @@ build under way, or what a killed one left.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from magicrune.errors import ImageDamaged, ImageMissing
@@ -23,7 +24,22 @@ from magicrune.images.record import (
 )
 from magicrune.locations import cache_dir, private_dir
 
-__all__ = ["Image", "Installed", "Package", "current", "find", "installed", "read", "verify"]
+__all__ = [
+    "BUILDABLE",
+    "Image",
+    "Installed",
+    "Package",
+    "advise",
+    "all_current",
+    "current",
+    "find",
+    "installed",
+    "read",
+    "verify",
+]
+
+BUILDABLE = ("base", "python", "net")
+"""Names that `magicrune images build` knows."""
 
 
 def find(name: str, digest: str | None = None) -> Image:
@@ -97,11 +113,33 @@ def current(name: str) -> str | None:
     return digest
 
 
+def all_current() -> dict[str, str]:
+    """The digest that was built last, for each name; a file that cannot be read is left out."""
+    found = {}
+    for path in store_dir().glob("*.current"):
+        with contextlib.suppress(ImageDamaged):
+            digest = current(path.name.removesuffix(".current"))
+            if digest is not None:
+                found[path.name.removesuffix(".current")] = digest
+    return found
+
+
+def advise(name: str, known: Iterable[str]) -> str:
+    """What a person may have meant by `name`; empty where nothing is like it."""
+    import difflib  # here: only mistakes need it
+
+    near = difflib.get_close_matches(name[:64], tuple(known), n=1)
+    return f"did you mean {near[0]}?" if near else ""
+
+
 def store_dir() -> Path:
     """Where images lie; made where it is missing. Raises LocationUnsafe."""
     return private_dir(cache_dir() / "images")
 
 
 def _missing(name: str, digest: str | None) -> ImageMissing:
-    what = f"no image {name!r}" + (f" with digest {digest}" if digest else "")
+    what = f"no image {name[:64]!r}" + (f" with digest {digest[:80]}" if digest else "")
+    if name not in BUILDABLE:
+        near = advise(name, BUILDABLE)
+        return ImageMissing(what, hint=near or f"there are: {', '.join(BUILDABLE)}")
     return ImageMissing(what, hint=f"magicrune images build {name}")
