@@ -19,7 +19,7 @@ else
     emulate=
 fi
 ending="src/end.c src/kill.c src/usage.c" # with real processes: not fuzzed
-tested="src/cgroup.c src/descend.c src/events.c src/files.c src/filter.c src/frame.c src/glob.c src/hash.c src/job.c src/json.c src/mounts.c src/pair.c src/patience.c src/path.c src/sha256.c src/text.c"
+tested="src/bpf.c src/cgroup.c src/denied.c src/descend.c src/events.c src/files.c src/filter.c src/frame.c src/glob.c src/hash.c src/job.c src/json.c src/mounts.c src/pair.c src/patience.c src/path.c src/sha256.c src/text.c"
 
 # shellcheck disable=SC2086
 ${CC:-gcc} $flags -o "$out/unit" tests/main.c tests/test_*.c $tested $ending

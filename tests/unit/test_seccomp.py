@@ -37,7 +37,7 @@ def actions(profile: Profile, call: str) -> set[str]:
 
 def refused_by_init() -> set[str]:
     """Calls that init's own filter always refuses, from its source."""
-    source = (ROOT / "images" / "rune-init" / "src" / "filter.c").read_text()
+    source = (ROOT / "images" / "rune-init" / "src" / "denied.c").read_text()
     table = source[source.index("denied[] = {") : source.index("enum { DENIED")]
     return set(re.findall(r"EPERM_\((\w+)\)", table)) | set(re.findall(r', "(\w+)"', table))
 

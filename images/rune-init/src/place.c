@@ -148,3 +148,12 @@ bool place_is_closed(const struct place *place)
     bool descriptor = path_within(place->asked, "/proc") && !path_within(place->resolved, "/proc");
     return !descriptor && !path_within(place->resolved, "/dev") && !place->writable;
 }
+
+bool path_is_granted(const struct watch *watch, const char *path)
+{
+    const struct mount *mount = mounts_find(watch->mounts, path);
+    for (size_t i = 0; mount && i < watch->job->mounts; i++)
+        if (!strcmp(mount->path, watch->job->tmp[i]))
+            return true;
+    return false;
+}

@@ -102,8 +102,12 @@ static struct answer dispatch(struct watch *watch, const struct act *act)
     case SYS_sched_setscheduler:
         return watch_target(watch, act);
     case SYS_memfd_create:
+        return watch_memory_file(watch, act);
     case SYS_seccomp:
-        return watch_misc(watch, act);
+    case SYS_prctl:
+        return watch_own_filter(watch, act);
+    case SYS_inotify_add_watch:
+        return watch_inotify(watch, act);
     default:
         return dispatch_file(watch, act);
     }

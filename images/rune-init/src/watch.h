@@ -22,6 +22,8 @@ struct watch {
     uint64_t notifications, processes;
     uint64_t burst_began_us;
     unsigned burst;
+    unsigned own_filters; // seccomp filters that the job asked for
+    unsigned netlinks;    // netlink sockets, likewise
     uint64_t known_paths[1024]; // reads in read-only trees that were looked at already
     struct events events;
 };
@@ -39,6 +41,8 @@ struct place {
 void watch_one(struct watch *watch);
 uint64_t clock_us(void);
 void watch_event_end(struct watch *watch, const struct act *act, struct event *event);
+// A `denied` event of `op`, with the number `target`.
+void watch_tell_denied(struct watch *watch, const struct act *act, const char *op, int64_t target);
 
 // From here on the file system is looked at with the job's rights.
 void see_as_job(const struct watch *watch);
@@ -56,6 +60,8 @@ void place_of_descriptor(const struct watch *watch, const struct act *act, int f
 bool place_is_sensitive(const struct watch *watch, const struct place *place);
 // Whether the kernel will refuse to change what lies there: its mount is read-only.
 bool place_is_closed(const struct place *place);
+// Whether a path as the kernel names it lies in a mount that the job was granted to write to.
+bool path_is_granted(const struct watch *watch, const char *path);
 
 struct answer watch_exec(struct watch *watch, const struct act *act, int dirfd, uint64_t path,
                          uint64_t argv);
@@ -71,5 +77,8 @@ struct answer watch_socket(struct watch *watch, const struct act *act);
 struct answer watch_fork(struct watch *watch, const struct act *act);
 struct answer watch_signal(struct watch *watch, const struct act *act);
 struct answer watch_target(struct watch *watch, const struct act *act);
-struct answer watch_misc(struct watch *watch, const struct act *act);
+struct answer watch_memory_file(struct watch *watch, const struct act *act);
+struct answer watch_own_filter(struct watch *watch, const struct act *act);
+struct answer watch_netlink(struct watch *watch, const struct act *act);
+struct answer watch_inotify(struct watch *watch, const struct act *act);
 struct answer watch_denied(struct watch *watch, const struct act *act);

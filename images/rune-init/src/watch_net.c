@@ -193,7 +193,7 @@ struct answer watch_socket(struct watch *watch, const struct act *act)
                 (inet && type == SOCK_DGRAM && (protocol == 0 || protocol == IPPROTO_UDP)) ||
                 (domain == AF_NETLINK && protocol == 0);
     if (domain == AF_NETLINK && fine)
-        return GO_ON;
+        return watch_netlink(watch, act);
     bool usual = fine || (inet && type == SOCK_STREAM && protocol == IPPROTO_MPTCP);
     event_begin(&event, usual ? EVENT_MISC : EVENT_DENIED);
     json_text(&event.json, "op", "socket");

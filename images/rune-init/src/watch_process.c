@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/memfd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,14 +20,12 @@ enum {
     IOPRIO_PROCESS = 1, // IOPRIO_WHO_PROCESS
 };
 
-static void deny(struct watch *watch, const struct act *act, enum event_kind kind, const char *op,
-                 const char *key, int64_t number)
+void watch_tell_denied(struct watch *watch, const struct act *act, const char *op, int64_t target)
 {
     static struct event event;
-    event_begin(&event, kind);
+    event_begin(&event, EVENT_DENIED);
     json_text(&event.json, "op", op);
-    if (key)
-        json_int(&event.json, key, number);
+    json_int(&event.json, "target", target);
     watch_event_end(watch, act, &event);
 }
 
@@ -35,7 +34,7 @@ struct answer watch_fork(struct watch *watch, const struct act *act)
     if (act->call == SYS_clone && (act->args[0] & (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
                                                    CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
                                                    CLONE_NEWNET))) {
-        deny(watch, act, EVENT_DENIED, "clone", "target", (int64_t)(act->args[0] & 0xffffffff));
+        watch_tell_denied(watch, act, "clone", (int64_t)(act->args[0] & 0xffffffff));
         return REFUSE(EPERM);
     }
     uint64_t now = clock_us();
@@ -58,7 +57,7 @@ struct answer watch_signal(struct watch *watch, const struct act *act)
 {
     static struct event event;
     if (act->call == SYS_pidfd_open) {
-        deny(watch, act, EVENT_DENIED, "pidfd_open", "target", (int)act->args[0]);
+        watch_tell_denied(watch, act, "pidfd_open", (int)act->args[0]);
         return REFUSE(EPERM);
     }
     bool three = act->call == SYS_tgkill || act->call == SYS_rt_tgsigqueueinfo;
@@ -93,18 +92,20 @@ struct answer watch_target(struct watch *watch, const struct act *act)
     bool many = by_kind && (int)act->args[0] != one; // a group, or all of the user
     if (!many && !is_init(watch, target))
         return GO_ON;
-    deny(watch, act, EVENT_DENIED, target_name(act->call), "target", target);
+    watch_tell_denied(watch, act, target_name(act->call), target);
     return REFUSE(EPERM);
 }
 
-struct answer watch_misc(struct watch *watch, const struct act *act)
+struct answer watch_memory_file(struct watch *watch, const struct act *act)
 {
     static struct event event;
     char name[256];
     bool cut;
+    if (act->args[1] & MFD_HUGETLB)
+        return watch_denied(watch, act);
     event_begin(&event, EVENT_MISC);
-    json_text(&event.json, "op", act->call == SYS_seccomp ? "seccomp" : "memfd_create");
-    if (act->call == SYS_memfd_create && memory_string(act, act->args[0], name, sizeof name, &cut))
+    json_text(&event.json, "op", "memfd_create");
+    if (memory_string(act, act->args[0], name, sizeof name, &cut))
         event_text(&event, "target", name);
     watch_event_end(watch, act, &event);
     return GO_ON;
@@ -118,6 +119,14 @@ static const char *denied_name(int call)
         return "personality";
     case SYS_ioctl:
         return "ioctl_tiocsti";
+    case SYS_setsockopt:
+        return "socket_filter";
+    case SYS_mmap:
+    case SYS_shmget:
+    case SYS_memfd_create:
+        return "huge_pages";
+    case SYS_fcntl:
+        return "dnotify";
     case SYS_mknodat:
 #ifdef __x86_64__
     case SYS_mknod:
@@ -147,6 +156,12 @@ static int path_argument(int call)
     }
 }
 
+// Which argument of a refused call says what it was to do.
+static int telling_argument(int call)
+{
+    return call == SYS_setsockopt ? 2 : call == SYS_mmap ? 3 : 0;
+}
+
 // Whatever was handed over and is not allowed by a case of its own is refused.
 struct answer watch_denied(struct watch *watch, const struct act *act)
 {
@@ -160,7 +175,7 @@ struct answer watch_denied(struct watch *watch, const struct act *act)
     if (at >= 0 && memory_string(act, act->args[at], text, sizeof text, &cut))
         event_text(&event, "target", text);
     else
-        json_int(&event.json, "target", (int64_t)act->args[0]);
+        json_int(&event.json, "target", (int64_t)act->args[telling_argument(act->call)]);
     watch_event_end(watch, act, &event);
     return REFUSE(found ? found->error : EPERM);
 }

@@ -44,32 +44,42 @@ static bool may_go(struct watch *watch, const struct act *act, const struct sock
     return false;
 }
 
+// How many messages the call has: those beyond are not sent.
+static uint32_t messages(const struct act *act)
+{
+    uint32_t count = act->call == SYS_sendmmsg ? (uint32_t)act->args[2] : 1;
+    return count < MESSAGES ? count : MESSAGES;
+}
+
+// Where message `at` of the call is to go.
+static struct address address_of(const struct act *act, uint32_t at, bool *named)
+{
+    if (act->call != SYS_sendto)
+        return header_address(act, act->args[1] + at * sizeof(struct mmsghdr), named);
+    *named = act->args[4] != 0;
+    return address_read(act, act->args[4], act->args[5]);
+}
+
+// All are looked at, so that none is kept from the record by one that is refused before it.
 static bool may_all_go(struct watch *watch, const struct act *act,
                        const struct socket_kind *socket)
 {
-    bool named = act->call == SYS_sendto;
-    if (named) {
-        struct address address = address_read(act, act->args[4], act->args[5]);
-        return may_go(watch, act, socket, &address, act->args[4] != 0);
+    bool named, good = true;
+    for (uint32_t i = 0; i < messages(act); i++) {
+        struct address address = address_of(act, i, &named);
+        good &= may_go(watch, act, socket, &address, named);
     }
-    uint64_t count = act->call == SYS_sendmmsg ? (uint32_t)act->args[2] : 1;
-    for (uint64_t i = 0; i < count && i < MESSAGES; i++) {
-        uint64_t at = act->args[1] + i * sizeof(struct mmsghdr);
-        struct address address = header_address(act, at, &named);
-        if (!may_go(watch, act, socket, &address, named))
-            return false;
-    }
-    return true;
+    return good;
 }
 
 static struct answer send_unix(struct watch *watch, const struct act *act)
 {
-    bool named = true;
-    struct address address = act->call == SYS_sendto
-                                 ? address_read(act, act->args[4], act->args[5])
-                                 : header_address(act, act->args[1], &named);
-    if (named && address.readable)
-        tell_unix(watch, act, "send", &address);
+    bool named;
+    for (uint32_t i = 0; i < messages(act); i++) {
+        struct address address = address_of(act, i, &named);
+        if (named && address.readable)
+            tell_unix(watch, act, "send", &address);
+    }
     return GO_ON;
 }
 
@@ -81,10 +91,8 @@ static struct answer send_inet(struct watch *watch, const struct act *act,
         return may_all_go(watch, act, socket) ? GO_ON : REFUSE(ECONNREFUSED);
     if (!(flags & MSG_FASTOPEN))
         return GO_ON; // a stream sends to its peer whatever the address says
-    struct address address = {0};
     bool named;
-    address = act->call == SYS_sendto ? address_read(act, act->args[4], act->args[5])
-                                      : header_address(act, act->args[1], &named);
+    struct address address = address_of(act, 0, &named);
     tell_socket(watch, act, EVENT_CONNECT, "send", socket, &address);
     return REFUSE(EOPNOTSUPP); // as where net.ipv4.tcp_fastopen is off: programs connect() then
 }

@@ -4,12 +4,16 @@
 #include "../src/filter.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
+#include <linux/memfd.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -167,6 +171,38 @@ static void test_sockets(void)
     CHECK(ask(&watched, SYS_sendto, ARGS(3, 1, 1, MSG_FASTOPEN, 0, 0)) == ASK);
 }
 
+// What is refused by an argument, and the same call without it.
+static void test_hoards(void)
+{
+    static const struct {
+        int call;
+        struct arguments refused, fine;
+    } rows[] = {
+        {SYS_mmap, ARGS(0, 4096, 3, MAP_HUGETLB | MAP_PRIVATE), ARGS(0, 4096, 3, MAP_PRIVATE)},
+        {SYS_shmget, ARGS(0, 4096, 04000), ARGS(0, 4096, 01000)},
+        {SYS_fcntl, ARGS(3, F_NOTIFY), ARGS(3, F_GETFL)},
+        {SYS_fcntl, ARGS(3, UINT64_C(1) << 32 | F_NOTIFY), ARGS(3, F_SETLK)},
+        {SYS_prctl, ARGS(PR_SET_SECCOMP, 2), ARGS(PR_SET_NAME, 2)},
+        {SYS_setsockopt, ARGS(3, SOL_SOCKET, SO_ATTACH_FILTER), ARGS(3, SOL_SOCKET, SO_REUSEADDR)},
+        {SYS_setsockopt, ARGS(3, SOL_SOCKET, SO_ATTACH_BPF), ARGS(3, 6, SO_ATTACH_BPF)},
+        {SYS_setsockopt, ARGS(3, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF), ARGS(3, 0, 0)},
+        {SYS_setsockopt, ARGS(3, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF), ARGS(3, 41, 52)},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        CHECK(ask(&watched, rows[i].call, rows[i].refused) == ASK);
+        CHECK(ask(&silent, rows[i].call, rows[i].refused) == REFUSED(EPERM));
+        CHECK(ask(&watched, rows[i].call, rows[i].fine) == OK);
+        CHECK(ask(&silent, rows[i].call, rows[i].fine) == OK);
+    }
+    CHECK(ask(&watched, SYS_memfd_create, ARGS(0, MFD_HUGETLB)) == ASK);
+    CHECK(ask(&silent, SYS_memfd_create, ARGS(0, MFD_HUGETLB)) == REFUSED(EPERM));
+    CHECK(ask(&silent, SYS_memfd_create, ARGS(0, 0)) == OK);
+    CHECK(ask(&watched, SYS_seccomp, ARGS(SECCOMP_GET_ACTION_AVAIL)) == ASK);
+    CHECK(ask(&silent, SYS_seccomp, ARGS(SECCOMP_SET_MODE_FILTER)) == REFUSED(EPERM));
+    CHECK(ask(&silent, SYS_seccomp, ARGS(SECCOMP_GET_ACTION_AVAIL)) == OK);
+    CHECK(ask(&watched, SYS_inotify_add_watch, ARGS(3)) == ASK);
+}
+
 void test_filter(void)
 {
     filter_build(&watched, INIT, true, false);
@@ -178,6 +214,7 @@ void test_filter(void)
     test_processes();
     test_signals();
     test_sockets();
+    test_hoards();
     for (int call = 0; call < 600; call++) // no path falls off the end or out of the data
         CHECK(ask(&watched, call, ARGS(0)) != 0xbad && ask(&silent, call, ARGS(~0ul)) != 0xbad);
 }
