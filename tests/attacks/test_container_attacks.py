@@ -59,6 +59,8 @@ PROBES: dict[str, tuple[str, Weaken]] = {
         unfiltered,
     ),
     "device_node": ("os.mknod('/tmp/n', 0o20666, os.makedev(1, 1)); told(True)", root),
+    "priority": ("os.setpriority(os.PRIO_PROCESS, 0, 0); told(True)", unfiltered),
+    "priority_of_init": ("os.setpriority(os.PRIO_PROCESS, 1, 19); told(True)", unfiltered),
     "keyring": (number(248, "b'user'", "b'k'", "b'v'", "1", "-2"), unfiltered),
     "core_pattern": (opens("/proc/sys/kernel/core_pattern"), root),
     "kernel_symbols": (reads("/proc/kallsyms"), root),

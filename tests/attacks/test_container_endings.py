@@ -91,6 +91,20 @@ os._exit(0)
     assert len(seen.stdout) == min(size, 100_000)
 
 
+def test_a_job_on_all_processors_is_ended_in_time(run: Run) -> None:
+    probe = """
+time.sleep(0.5)
+for _ in range(99):
+    if os.fork() == 0: break
+while True: pass
+"""
+    seen = run(probe, lambda _: None, wall_ms=3000, cpu_ms=600_000, pids=120)
+    held = {each.control: each.held for each in seen.enforcement}
+    assert seen.ending is Ending.TIMEOUT
+    assert held["wall_time"]
+    assert held["priority"]
+
+
 def test_a_killed_init_is_no_success(run: Run) -> None:
     with pytest.raises(SandboxLost):
         run("print('done', flush=True); time.sleep(60)", Watched.kill)

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { OOM_FIRST = 1000, CAPABILITIES = 64 };
+enum { OOM_FIRST = 1000, CAPABILITIES = 64, NICE_LAST = 19 };
 
 static const char *set_limits(const struct job *job)
 {
@@ -21,6 +21,8 @@ static const char *set_limits(const struct job *job)
     } rows[] = {{RLIMIT_CORE, 0, "core"},
                 {RLIMIT_MEMLOCK, 0, "memlock"},
                 {RLIMIT_MSGQUEUE, 0, "msgqueue"},
+                {RLIMIT_NICE, 0, "nice"}, // no way back from NICE_LAST
+                {RLIMIT_RTPRIO, 0, "rtprio"},
                 {RLIMIT_NOFILE, job->nofile, "nofile"},
                 {RLIMIT_NPROC, job->nproc, "nproc"},
                 {RLIMIT_FSIZE, job->fsize, "fsize"}};
@@ -40,6 +42,13 @@ static void offer_to_oom(void)
         dprintf(fd, "%d", OOM_FIRST);
         close(fd);
     }
+}
+
+// Init stays where it is: it must get a processor, to watch and to end, whatever the job does
+// with all of them. The machine's own work gets one before the job, too.
+static bool stand_back(void)
+{
+    return setpriority(PRIO_PROCESS, 0, NICE_LAST) == 0;
 }
 
 static bool set_ids(const struct job *job)
@@ -66,6 +75,8 @@ const char *drop(const struct job *job)
     const char *limit = set_limits(job);
     if (limit)
         return limit;
+    if (!stand_back())
+        return "priority";
     for (int cap = 0; cap < CAPABILITIES; cap++)
         prctl(PR_CAPBSET_DROP, cap, 0, 0, 0); // only with SETPCAP; no_new_privs holds without
     if (!set_ids(job))

@@ -2,9 +2,11 @@
 
 #include "text.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 enum { FILE_MAX = 16384, GROUPS_LINE = 32 };
 
@@ -111,6 +113,12 @@ bool measure_status(struct json *json, const char *key, pid_t pid)
         json_int(json, "oom_score_adj", atoi(score));
     else
         json_null(json, "oom_score_adj");
+    errno = 0;
+    int nice = getpriority(PRIO_PROCESS, (id_t)pid);
+    if (errno)
+        json_null(json, "nice");
+    else
+        json_int(json, "nice", nice);
     found = add_limits(json, pid) && found;
     json_close(json, '}');
     return found;

@@ -18,6 +18,7 @@ from magicrune.backends.rune.controls_files import (
 from magicrune.backends.rune.controls_process import (
     part,
     read_identity,
+    read_priority,
     read_privileges,
     read_rlimits,
     read_seccomp,
@@ -69,6 +70,7 @@ def read_controls(
         *read_kernel_paths(container_stage, wanted),
         *read_cgroup(part(container_stage, "cgroup"), wanted, host_has_swap),
         *read_rlimits(job, spec),
+        read_priority(status, job),
         _network(container_stage),
         _hostname(container_stage, spec),
         _killing(container_stage, job_stage),

@@ -19,6 +19,10 @@ _TRIED = 30
 _NEWER_THAN_LIBSECCOMP = frozenset({"statmount", "listmount", "open_tree_attr"})
 """Their names are unknown to libseccomp 2.5 (Debian 12), so a profile's rule for them is left
 out and they get its default: refused, unseen."""
+_NONE = ("core", "memlock", "msgqueue", "rtprio")
+"""Resources of which a job has nothing."""
+_NICE = 19
+"""The last in the order of service (setpriority(2))."""
 _CAPABILITY_BITS = {"CAP_KILL": 5, "CAP_SETGID": 6, "CAP_SETUID": 7, "CAP_SYS_PTRACE": 19}
 
 
@@ -167,6 +171,18 @@ def _watch(stage: Measured, wanted: Container) -> ControlReading:
     )
 
 
+def read_priority(init: Measured, job: Measured) -> ControlReading:
+    """That init gets a processor before the job, however many threads the job has."""
+    nice, limit = job.get("nice"), part(job, "rlimits").get("nice")
+    return ControlReading(
+        "priority",
+        "setpriority, rlimit nice",
+        f"nice {_NICE} for the job, and no way back; init before it",
+        f"nice {nice} for the job, limit {limit}; init {init.get('nice')}",
+        nice == _NICE and limit == [0, 0],
+    )
+
+
 def read_rlimits(job: Measured, spec: ContainerSpec) -> Iterator[ControlReading]:
     """Limits of each process of the job."""
     limits = job.get("rlimits") or {}
@@ -179,7 +195,7 @@ def read_rlimits(job: Measured, spec: ContainerSpec) -> Iterator[ControlReading]
         limits.get("nofile") == [files, files],
     )
     size = spec.limits.tmp_bytes + FSIZE_ROOM
-    wanted = {"core": [0, 0], "memlock": [0, 0], "msgqueue": [0, 0], "fsize": [size, size]}
+    wanted = {name: [0, 0] for name in _NONE} | {"fsize": [size, size]}
     found = {name: limits.get(name) for name in wanted}
     yield ControlReading(
         "rlimits",
