@@ -420,3 +420,14 @@ def looked_up() -> None:
 def policies() -> None:
     """A queue takes workers of any policy."""
     topology._policy_line = lambda _: "any"
+
+
+# -- in a container --------------------------------------------------------------------------
+
+
+@guard
+def outside() -> None:
+    """The engine is told our own paths."""
+    from magicrune.backends.rune.outside import Outside
+
+    Outside.path = lambda _self, inside: inside  # type: ignore[method-assign]

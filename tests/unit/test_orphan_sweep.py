@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from magicrune.backends.oci.sweep import find_orphans, remove_orphan
+from magicrune.backends.rune import socket_dir
 from magicrune.backends.rune.container import lower
 from magicrune.backends.rune.owner import is_gone, is_left, own, sign
 from magicrune.backends.rune.seccomp import load
@@ -20,6 +23,7 @@ from tests.conftest import make_spec
 KILLED_IN_BUNDLE = """
 import os, signal
 from magicrune.backends.oci.engine import OciEngine
+from magicrune.backends.rune import socket_dir
 from magicrune.backends.rune.container import lower
 from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.owner import own
@@ -111,6 +115,51 @@ def test_a_socket_directory_is_found_whose_maker_was_killed_in_it(home: Path) ->
     finally:
         with_owner.remove()
     assert not any((state_dir() / "sockets").iterdir())
+
+
+HOLDS = """
+import time
+from magicrune.backends.rune import owner, socket_dir
+
+owner._namespace = lambda: "1"  # of another container, as far as anybody can tell
+made = socket_dir.SocketDir()
+print(made.path, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_socket_directory_of_another_pid_namespace_goes_by_its_lock(home: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS], stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        path = Path(other.stdout.readline().strip())
+        assert not is_left(path.parent.name)
+        assert sweep_sockets() == ()
+        assert path.exists()
+        other.kill()
+    assert not is_left(path.parent.name)  # the name alone could not tell
+    assert sweep_sockets() == (path.parent.name,)
+
+
+def test_a_sweep_between_making_and_locking_takes_nothing_from_anybody(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, swept = socket_dir._locked, []
+
+    def sweep_first(place: Path) -> int | None:
+        monkeypatch.setattr(socket_dir, "_locked", lock)
+        swept.extend(sweep_sockets())
+        return lock(place)
+
+    monkeypatch.setattr(socket_dir, "_locked", sweep_first)
+    made = SocketDir()
+    try:
+        assert len(swept) == 1
+        assert made.path.exists()
+        assert sweep_sockets() == ()
+    finally:
+        made.remove()
 
 
 def test_the_name_of_a_container_is_fit_for_engines() -> None:

@@ -14,8 +14,9 @@ from magicrune.backends.docker import remedy
 from magicrune.backends.docker.host_config import write_create
 from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.rune.container import OWNER_LABEL
-from magicrune.backends.rune.daemon import LOAD_S, give_image, has_images, shorten, telling
+from magicrune.backends.rune.daemon import LOAD_S, give_image, probe_ours, shorten, telling
 from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
+from magicrune.backends.rune.outside import Outside, look_outside
 from magicrune.backends.rune.owner import is_gone
 from magicrune.backends.rune.reach import Trouble, Unreachable, find_trouble
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
@@ -43,6 +44,7 @@ class DockerEngine:
 
     def __init__(self) -> None:
         self._client: Any = None
+        self._outside: Outside | None = None
 
     def probe(self) -> Probe:
         address = os.environ.get(remedy.VARIABLE) or remedy.SOCKET
@@ -53,6 +55,7 @@ class DockerEngine:
         try:
             client = self._api()
             version = client.version()
+            outside = self._look_outside()
         except BackendUnavailable as error:
             return Probe(self.name, False, "", error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - of the SDK, requests or the socket
@@ -64,9 +67,7 @@ class DockerEngine:
             return Probe(
                 self.name, False, told, "is older than 20.10", "# install Docker 20.10 or newer"
             )
-        if not has_images():
-            return Probe(self.name, False, told, "there is no image", "magicrune images build")
-        return Probe(self.name, True, told)
+        return probe_ours(self.name, told, outside)
 
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         """Ours by its id; given to the daemon where it does not have it. Never a pull."""
@@ -86,7 +87,8 @@ class DockerEngine:
     def start(self, container: Container, image: FoundImage) -> DockerContainer:
         shared = SocketDir()
         try:
-            body = write_create(container, image=image.reference, shared=shared.path)
+            place = self._look_outside().path(shared.path)
+            body = write_create(container, image=image.reference, shared=place)
             return DockerContainer(self._api(), container.name, body, shared)
         except BaseException:
             shared.remove()
@@ -115,6 +117,19 @@ class DockerEngine:
             hint = get_module("docker>=7.1,<8")
             raise BackendUnavailable("the Docker SDK is not installed", hint=hint) from error
         return docker.from_env(timeout=patience_s).api
+
+    def _look_outside(self) -> Outside:
+        if self._outside is None:
+            self._outside = look_outside(self._mounts_of)
+        return self._outside
+
+    def _mounts_of(self, identity: str) -> Any:
+        from docker.errors import NotFound
+
+        try:
+            return self._api().inspect_container(identity)["Mounts"]
+        except NotFound:
+            return None
 
     def _has(self, wanted: str) -> bool:
         from docker.errors import ImageNotFound

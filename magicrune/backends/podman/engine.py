@@ -15,8 +15,9 @@ from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.podman import remedy
 from magicrune.backends.podman.create import write_create, write_volumes
 from magicrune.backends.rune.container import OWNER_LABEL
-from magicrune.backends.rune.daemon import LOAD_S, give_image, has_images, shorten, telling
+from magicrune.backends.rune.daemon import LOAD_S, give_image, probe_ours, shorten, telling
 from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
+from magicrune.backends.rune.outside import Outside, look_outside
 from magicrune.backends.rune.owner import is_gone
 from magicrune.backends.rune.reach import Trouble, Unreachable, find_trouble
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
@@ -44,6 +45,7 @@ class PodmanEngine:
     def __init__(self) -> None:
         self._client: Any = None
         self._told: Any = None
+        self._outside: Outside | None = None
 
     @property
     def rootless(self) -> bool:
@@ -58,6 +60,7 @@ class PodmanEngine:
             return Probe(self.name, False, "", trouble.detail, fix)
         try:
             told = self._told = _json(self._api().get("/info"))
+            outside = self._look_outside()
         except BackendUnavailable as error:
             return Probe(self.name, False, "", error.message, error.hint)
         except Exception as error:  # noqa: BLE001 - of podman-py, urllib3 or the socket
@@ -68,13 +71,12 @@ class PodmanEngine:
         runtime = host["ociRuntime"]["name"]
         rootless = " rootless" if host["security"]["rootless"] else ""
         version = f"{told['version']['Version']}{rootless}, {runtime}"
-        if not has_images():
-            return Probe(self.name, False, version, "there is no image", "magicrune images build")
-        if runtime == "crun" and hierarchy.unified_beside:
+        ours = probe_ours(self.name, version, outside)
+        if ours.usable and runtime == "crun" and hierarchy.unified_beside:
             # crun 1.8 takes a hybrid host for version 2 and finds no controllers there.
             problem = "crun cannot limit anything on a host with hybrid control groups"
             return Probe(self.name, False, version, problem, remedy.how_to_hold(hierarchy))
-        return Probe(self.name, True, version)
+        return ours
 
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         """Ours by its id; given to the service where it does not have it. Never a pull."""
@@ -96,8 +98,12 @@ class PodmanEngine:
             self._require_runtime(container.oci_runtime)
             profile = shared.path.parent / "seccomp.json"
             profile.write_text(container.seccomp.docker_json())
+            outside = self._look_outside()
             body = write_create(
-                container, image=image.reference, shared=shared.path, profile=profile
+                container,
+                image=image.reference,
+                shared=outside.path(shared.path),
+                profile=outside.path(profile),
             )
             return PodmanContainer(self._api(), body, write_volumes(container), shared)
         except BaseException:
@@ -148,6 +154,15 @@ class PodmanEngine:
                 raise BackendUnavailable("podman-py is not installed", hint=hint) from error
             self._client = PodmanClient(base_url=_address(), timeout=int(_START_S)).api
         return self._client
+
+    def _look_outside(self) -> Outside:
+        if self._outside is None:
+            self._outside = look_outside(self._mounts_of)
+        return self._outside
+
+    def _mounts_of(self, identity: str) -> Any:
+        answer = self._api().get(f"/containers/{identity}/json")
+        return None if answer.status_code == _NOT_FOUND else _json(answer)["Mounts"]
 
     def _has(self, wanted: str) -> bool:
         return bool(self._api().get(f"/images/{wanted}/exists").status_code < _OK)

@@ -7,20 +7,27 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING
 
+from magicrune.backends.base import Probe
+from magicrune.backends.rune.outside import HINT
 from magicrune.errors import BackendFailed, MagicRuneError
 from magicrune.images import store
 from magicrune.images.archive import image_id, write_archive
 
 if TYPE_CHECKING:
+    from magicrune.backends.rune.outside import Outside
     from magicrune.images.record import Image
 
 LOAD_S = 900
 """For an image that a daemon is given: on a slow machine it takes minutes, and says nothing."""
 
 
-def has_images() -> bool:
-    """Whether there is an image of ours that a job could run in."""
-    return any(store.current(name) for name in ("python", "base"))
+def probe_ours(name: str, version: str, outside: Outside) -> Probe:
+    """What a daemon that answers needs of us: a directory that it sees, and an image."""
+    if problem := outside.problem():
+        return Probe(name, False, version, problem, f"# {HINT}")
+    if not any(store.current(image) for image in ("python", "base")):
+        return Probe(name, False, version, "there is no image", "magicrune images build")
+    return Probe(name, True, version)
 
 
 def give_image(

@@ -3,21 +3,26 @@
 Container root has no DAC_OVERRIDE, so it could not open a socket of another user's: the socket
 is open to all, in a directory that only we can reach from outside. One connection is taken;
 then there is no listener and no name any more, so nobody in the container can follow init.
+
+Whoever made such a directory holds a lock on it (flock(2)) for as long as it lives. A pid says
+that within its own namespace only, and workers in several containers may share one volume.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import secrets
 import shutil
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from magicrune.backends.rune.container import SHARED_TEXTS
 from magicrune.backends.rune.init_binary import init_path
-from magicrune.backends.rune.owner import is_left, sign
+from magicrune.backends.rune.owner import sign
 from magicrune.errors import BackendFailed
 from magicrune.locations import private_dir, state_dir
 
@@ -29,19 +34,49 @@ def sweep_sockets() -> tuple[str, ...]:
     """Removes directories whose owner has ended; their names."""
     removed = []
     for place in sorted(private_dir(state_dir() / "sockets").glob("run-*")):
-        if is_left(place.name):
+        lock = _locked(place)
+        if lock is not None:  # while we hold it nobody takes it for his own
             shutil.rmtree(place, ignore_errors=True)
+            os.close(lock)
             removed.append(place.name)
     return tuple(removed)
+
+
+def _locked(place: Path) -> int | None:
+    """A descriptor that holds the lock of a directory; None where another one has it, or where
+    it is gone."""
+    try:
+        descriptor = os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if place.exists():  # a sweep may have been faster
+            return descriptor
+    except BlockingIOError:
+        pass
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _made(home: Path) -> tuple[Path, int]:
+    """A new directory, ours by its name and by the lock."""
+    while True:
+        place = home / sign(f"run-{secrets.token_hex(4)}")
+        place.mkdir(mode=0o700)
+        lock = _locked(place)
+        if lock is not None:
+            return place, lock
 
 
 class SocketDir:
     """`path` is what is mounted at container.INIT_DIR."""
 
     def __init__(self) -> None:
-        home = private_dir(state_dir() / "sockets")
-        self._outer = home / sign(f"run-{secrets.token_hex(4)}")
-        self._outer.mkdir(mode=0o700)
+        self._outer, self._lock = _made(private_dir(state_dir() / "sockets"))
         try:
             self.path = self._outer / "shared"
             self.path.mkdir(mode=0o711)
@@ -53,7 +88,7 @@ class SocketDir:
                 (self.path / name).chmod(0o644)
             self._listener = self._listen()
         except BaseException:
-            shutil.rmtree(self._outer, ignore_errors=True)
+            self._leave()
             raise
 
     def _listen(self) -> socket.socket:
@@ -92,4 +127,10 @@ class SocketDir:
         """Closes the listener, if it is open, and removes all of it."""
         with contextlib.suppress(OSError):
             self._listener.close()
+        self._leave()
+
+    def _leave(self) -> None:
         shutil.rmtree(self._outer, ignore_errors=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
