@@ -10,12 +10,13 @@ import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from magicrune.cli_output import Sink, Stdout, error_bytes, open_sink
+from magicrune.cli_output import Sink, Stdout, error_bytes, open_sink, refuse_taken
 from magicrune.errors import CliUsage, MagicRuneError
 
 if TYPE_CHECKING:
@@ -137,6 +138,8 @@ def exec_command(
         human=style == "human",
         dry_run=_switch("MAGICRUNE_DRY_RUN"),
     )
+    if out is not None:
+        _refuse_taken(out, wish)
     with open_sink(out) as sink:
         try:
             return _answer(wish, sink)
@@ -146,6 +149,16 @@ def exec_command(
             sink.write(error_bytes(error))
             print(f"magicrune: {error.code}: {error}", file=sys.stderr)
             return error.exit_code
+
+
+def _refuse_taken(out: str, wish: _Wish) -> None:
+    from magicrune.locations import state_dir
+    from magicrune.policy import wanted_policy
+
+    read = [wanted_policy(wish.policy)]
+    if wish.source != "-":
+        read.append(Path(wish.source))
+    refuse_taken(out, read, state_dir())
 
 
 def _answer(wish: _Wish, sink: Sink) -> int:

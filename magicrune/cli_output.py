@@ -7,14 +7,17 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from magicrune.errors import MagicRuneError, OutputFailed
 from magicrune.fault import error_document
+from magicrune.plainfile import describe
 
 PROGRAM = "magicrune"
+_LEDGER = "ledger.sqlite3"
+_OURS = ("quarantine", "cache", "oci", "sockets")
 COMPLETE_VARIABLE = "_MAGICRUNE_COMPLETE"
 """Set by the completion code of a shell when it asks for candidates."""
 
@@ -96,11 +99,30 @@ def _refuse_special(target: Path, directory: int) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(found.st_mode):
+        kind = "a symlink" if stat.S_ISLNK(found.st_mode) else describe(found.st_mode)
         raise OutputFailed(
-            "is a symlink, a directory or a device",
+            f"is {kind}, not a file",
             where=str(target),
             hint="name a regular file; without --out the result goes to stdout",
         )
+
+
+def refuse_taken(out: str, read: Iterable[Path], home: Path) -> None:
+    """Raises OutputFailed where `out` is one of the files `read` by the run, or lies where
+    ledger, quarantine and cache do (`home`): nothing of these is written over, and red output
+    has one place."""
+    target = Path(out)
+    for each in read:
+        with contextlib.suppress(OSError, ValueError):
+            if target.samefile(each):
+                raise OutputFailed("is what the run reads", where=out, hint="another --out")
+    with contextlib.suppress(OSError, ValueError):
+        place = target.parent.resolve() / target.name
+        below = place.relative_to(home.resolve()).parts  # ValueError: elsewhere
+        if below and (below[0] in _OURS or below[0].startswith(_LEDGER)):
+            raise OutputFailed(
+                "lies in a place of MagicRune's own", where=out, hint="another --out"
+            )
 
 
 def _forget(name: str, directory: int) -> None:

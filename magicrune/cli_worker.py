@@ -20,6 +20,7 @@ from magicrune.errors import (
     QueueUnavailable,
     ResultInvalid,
 )
+from magicrune.remedy import get_module
 from magicrune.worker.settings import WorkerSettings, table
 
 if TYPE_CHECKING:
@@ -250,7 +251,18 @@ def _as_error(document: bytes) -> bytes:
     return json.dumps(told).encode() + b"\n"
 
 
+def _need_client() -> None:
+    """Raises QueueUnavailable where the extra `worker` was not installed."""
+    try:
+        import nats  # noqa: F401
+    except ImportError as error:
+        raise QueueUnavailable(
+            f"the NATS client cannot be used: {error}", hint=get_module("nats-py[nkeys]>=2.9,<3")
+        ) from error
+
+
 def _settings(url: str | None = None, subject: str | None = None) -> WorkerSettings:
+    _need_client()
     return WorkerSettings.from_environment(url=url, subject=subject)
 
 

@@ -65,7 +65,7 @@ def _examine(name: str, spec: ContainerSpec) -> Diagnosis:
     try:
         seen = backend.run(spec)
     except MagicRuneError as error:
-        problem = f"{error.code} {error.where}: {error.message}"
+        problem = ": ".join(filter(None, (error.code, error.where, error.message)))
         return Diagnosis(name, False, probe.version, problem, error.hint)
     loose = [reading.control for reading in seen.enforcement if not reading.held]
     ended = f"{seen.ending.value}, exit code {seen.exit_code}"

@@ -9,6 +9,7 @@ from magicrune.admission import net_ceilings
 from magicrune.errors import MagicRuneError, PolicyInvalid, PolicyViolation
 from magicrune.netrule import NetRule
 from magicrune.pipeline import prepare, rehearse
+from magicrune.plainfile import open_plain
 from magicrune.policy import load_policy
 from magicrune.policy_text import MAX_BYTES, Positions, read_yaml
 
@@ -120,9 +121,9 @@ def find_sources(policy_path: Path) -> dict[str, str]:
 
 def _positions(policy_path: Path) -> Positions:
     try:
-        with policy_path.open("rb") as file:
+        with open_plain(policy_path) as file:
             return read_yaml(file.read(MAX_BYTES + 1), source=str(policy_path))[1]
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise PolicyInvalid(f"cannot be read: {error}", where=str(policy_path)) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -37,8 +38,7 @@ def state_dir() -> Path:
     home = os.environ.get("MAGICRUNE_HOME")
     if home:
         return private_dir(Path(home))
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return private_dir(Path(base) / "magicrune")
+    return private_dir(_base("XDG_STATE_HOME", ".local/state") / "magicrune")
 
 
 def cache_dir() -> Path:
@@ -46,8 +46,29 @@ def cache_dir() -> Path:
     home = os.environ.get("MAGICRUNE_HOME")
     if home:
         return private_dir(Path(home) / "cache")
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return private_dir(Path(base) / "magicrune")
+    return private_dir(_base("XDG_CACHE_HOME", ".cache") / "magicrune")
+
+
+def _base(variable: str, below_home: str) -> Path:
+    """`variable`, or a place in the user's home. Raises LocationUnsafe where there is none.
+
+    The XDG specification has a path that is not absolute ignored.
+    """
+    named = Path(os.environ.get(variable, ""))
+    if named.is_absolute():
+        return named
+    home = Path(os.environ.get("HOME") or _entry())
+    if not home.is_absolute():
+        raise LocationUnsafe("this user has no home directory", hint="set MAGICRUNE_HOME")
+    return home / below_home
+
+
+def _entry() -> str:
+    """The home in the user database; empty where this user has no entry."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
 
 
 def private_dir(path: Path) -> Path:

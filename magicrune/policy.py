@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from magicrune.errors import PolicyInvalid
 from magicrune.locations import shipped
+from magicrune.plainfile import NotPlain, open_plain
 from magicrune.policy_model import Policy, Thresholds
 from magicrune.policy_recall import recall, remember
 from magicrune.policy_text import MAX_BYTES, Positions, Yaml, read_yaml
@@ -62,8 +63,10 @@ def load_policy(path: Path) -> Policy:
     Raises PolicyInvalid with ``FILE:LINE:COLUMN`` and a hint.
     """
     try:
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             data = file.read(MAX_BYTES + 1)
+    except NotPlain as error:
+        raise PolicyInvalid(str(error), where=str(path), hint="name a policy file") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise PolicyInvalid(f"cannot be read: {reason}", where=str(path)) from None

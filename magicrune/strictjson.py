@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Union
 
 from magicrune.errors import JsonInvalid
+from magicrune.plainfile import NotPlain, open_plain
 
 MAX_BYTES = 16 << 20
 MAX_DEPTH = 64
@@ -44,8 +45,10 @@ def read_limited(source: str | Path | BinaryIO, *, max_bytes: int = MAX_BYTES) -
     if not isinstance(source, str | Path):
         return _read(source, max_bytes, str(getattr(source, "name", "input")))
     try:
-        with Path(source).open("rb") as stream:
+        with open_plain(Path(source)) as stream:
             return _read(stream, max_bytes, str(source))
+    except NotPlain as error:
+        raise JsonInvalid(str(error), where=str(source), hint="- reads stdin") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _unreadable(error, str(source)) from error
 
