@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from magicrune.cli_output import COMPLETE_VARIABLE, PROGRAM, error_bytes, write_stdout
-from magicrune.errors import CliUsage, MagicRuneError, Unexpected
+from magicrune.errors import CliUsage, MagicRuneError, translate
 
 DEBUG_VARIABLE = "MAGICRUNE_DEBUG"
 
@@ -199,7 +199,7 @@ def _usage_error(error: click.ClickException) -> CliUsage:
     return CliUsage(error.format_message(), hint=f"{path} --help")
 
 
-def _unexpected(error: Exception) -> Unexpected:
+def _unexpected(error: Exception) -> MagicRuneError:
     if os.environ.get(DEBUG_VARIABLE) == "1":
         import traceback
 
@@ -209,8 +209,8 @@ def _unexpected(error: Exception) -> Unexpected:
         last = last.tb_next
     code = last.tb_frame.f_code if last else None
     place = f"{code.co_qualname}:{last.tb_lineno}" if code and last else ""
-    return Unexpected(
-        f"{type(error).__name__}: {error}"[:500],
+    return translate(
+        error,
         where=place,
         hint=f"this is a defect of MagicRune; {DEBUG_VARIABLE}=1 shows the traceback",
     )

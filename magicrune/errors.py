@@ -6,6 +6,7 @@ those of docs/architecture.md ("Exit codes"); codes are stable once released.
 
 from __future__ import annotations
 
+import errno
 from typing import ClassVar
 
 
@@ -67,10 +68,18 @@ class BackendUnavailable(MagicRuneError):
 
 
 class BackendFailed(MagicRuneError):
-    """The sandbox broke while preparing or running the job."""
+    """The sandbox broke while preparing or running the job, for what may pass: a busy engine, a
+    lost connection, no process or memory left on the machine."""
 
     code = "MR-4102"
     retryable = True
+
+
+class BackendBroken(BackendFailed):
+    """The sandbox cannot be made of this spec with this engine, now or later."""
+
+    code = "MR-4108"
+    retryable = False
 
 
 class ControlNotHeld(MagicRuneError):
@@ -225,3 +234,28 @@ class NoAnswer(MagicRuneError):
 
     code = "MR-4606"
     retryable = True
+
+
+_SHORTAGES = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ENOBUFS})
+_LASTING = frozenset(
+    {errno.ENOENT, errno.EACCES, errno.EPERM, errno.ENOEXEC, errno.ENOTDIR, errno.EROFS}
+)
+_NO_THREAD = "can't start new thread"
+"""What CPython's RuntimeError says where the system has no thread left (_threadmodule.c)."""
+
+
+def translate(error: Exception, *, where: str = "", hint: str = "") -> MagicRuneError:
+    """An exception that nothing caught: the machine had no process, thread, memory or descriptor
+    left (BackendFailed: that passes), or a defect of ours, told with `where` and `hint`."""
+    text = f"{type(error).__name__}: {error}"[:500]
+    short = isinstance(error, OSError) and error.errno in _SHORTAGES
+    if short or isinstance(error, MemoryError) or _NO_THREAD in str(error):
+        return BackendFailed(text, where="this machine", hint="ulimit -u; free; cgroup limits")
+    return Unexpected(text, where=where, hint=hint)
+
+
+def cannot_do(error: OSError, message: str, *, where: str, hint: str = "") -> BackendFailed:
+    """A step that the system refused to the executor: for good (BackendBroken: what is missing
+    or not allowed stays so), or for now."""
+    kind = BackendBroken if error.errno in _LASTING else BackendFailed
+    return kind(f"{message}: {error}", where=where, hint=hint)

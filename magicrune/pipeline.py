@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from magicrune.admission import admit
-from magicrune.errors import MagicRuneError, PolicyViolation, RunInterrupted, Unexpected
+from magicrune.errors import MagicRuneError, PolicyViolation, RunInterrupted, Unexpected, translate
 from magicrune.grade import EXIT_CODES, grade
 from magicrune.request import request_sha256, run_id
 from magicrune.result import Provenance, build_result, refusal_result, to_json
@@ -213,4 +213,6 @@ def _attempt(ledger: Ledger, backend: str, known: Provenance) -> Iterator[int]:
 def _code_of(failure: BaseException) -> str:
     if isinstance(failure, MagicRuneError):
         return failure.code
+    if isinstance(failure, Exception):
+        return translate(failure).code
     return RunInterrupted.code if isinstance(failure, KeyboardInterrupt) else Unexpected.code

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from magicrune.cancellation import Cancellation
-from magicrune.errors import MagicRuneError, ResultInvalid, RunInterrupted, Unexpected
+from magicrune.errors import MagicRuneError, ResultInvalid, RunInterrupted, translate
 from magicrune.request import run_id
 from magicrune.worker.claim import Claim, ClaimLost
 from magicrune.worker.closing import answer, give_up, hand_back
@@ -105,8 +105,8 @@ async def _until_ended(
         return worthless, None, None
     except MagicRuneError as error:
         return End.ERROR, None, error
-    except Exception as error:  # noqa: BLE001  a defect of ours: told as one, not retried
-        return End.ERROR, None, Unexpected(f"{type(error).__name__}: {error}"[:500])
+    except Exception as error:  # noqa: BLE001  a defect of ours is told as one, not retried
+        return End.ERROR, None, translate(error)
     finally:
         for task in (run, stop, lost):
             task.cancel()

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import pkgutil
 import re
 
+import pytest
+
 import magicrune
-from magicrune.errors import MagicRuneError
+from magicrune.backends.rune.daemon import refusal, telling
+from magicrune.errors import (
+    BackendBroken,
+    BackendFailed,
+    MagicRuneError,
+    Unexpected,
+    cannot_do,
+    translate,
+)
 
 
 def every_error() -> set[type[MagicRuneError]]:
@@ -42,3 +53,52 @@ def test_text_is_one_printable_line() -> None:
     assert str(error).isprintable()
     assert "a" in str(error)
     assert str(MagicRuneError("m", where="w", hint="h")) == "w: m (h)"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (BlockingIOError(errno.EAGAIN, "fork"), BackendFailed),
+        (OSError(errno.EMFILE, "open"), BackendFailed),
+        (MemoryError(), BackendFailed),
+        (RuntimeError("can't start new thread"), BackendFailed),
+        (RuntimeError("another"), Unexpected),
+        (OSError(errno.ENOENT, "open"), Unexpected),
+        (KeyError("x"), Unexpected),
+    ],
+)
+def test_a_machine_that_is_short_of_something_is_no_defect(
+    error: Exception, kind: type[MagicRuneError]
+) -> None:
+    found = translate(error, where="here")
+    assert type(found) is kind
+    assert found.retryable is (kind is BackendFailed)
+
+
+@pytest.mark.parametrize(
+    ("number", "lasts"),
+    [(errno.ENOENT, True), (errno.EACCES, True), (errno.EAGAIN, False), (errno.ENOSPC, False)],
+)
+def test_what_is_missing_stays_so_and_what_is_short_does_not(number: int, lasts: bool) -> None:
+    found = cannot_do(OSError(number, "no"), "cannot be started", where="crun")
+    assert (type(found) is BackendBroken, found.retryable) == (lasts, not lasts)
+
+
+@pytest.mark.parametrize(
+    ("status", "lasts"), [(400, True), (404, True), (409, False), (429, False), (500, False)]
+)
+def test_a_daemon_refuses_a_bad_call_again(status: int, lasts: bool) -> None:
+    assert refusal("no", status, "docker").retryable is not lasts
+
+    class OfTheSdk(Exception):
+        status_code = status
+
+    with pytest.raises(BackendFailed) as caught, telling("docker"):
+        raise OfTheSdk
+    assert caught.value.retryable is not lasts
+
+
+def test_a_daemon_that_does_not_answer_may_later() -> None:
+    with pytest.raises(BackendFailed) as caught, telling("docker"):
+        raise ConnectionError("reset")
+    assert caught.value.retryable

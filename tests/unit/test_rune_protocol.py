@@ -20,7 +20,7 @@ from magicrune.backends.rune.record import job_record, setup_frames
 from magicrune.backends.rune.session import converse
 from magicrune.backends.rune.spent import read_spent
 from magicrune.backends.rune.transcript import Transcript
-from magicrune.errors import BackendFailed, ControlNotHeld
+from magicrune.errors import BackendBroken, BackendFailed, ControlNotHeld
 from magicrune.observation import Ending, EventKind
 from magicrune.spec import Mount
 from tests.conftest import make_spec
@@ -221,16 +221,21 @@ def test_a_refused_control_lets_nothing_go() -> None:
     ("said", "error", "text"),
     [
         (b"", BackendFailed, "ended before"),
-        (told("R", {"protocol": 2}), BackendFailed, "protocol 2"),
-        (READY + told("X", REPORT), BackendFailed, "does not speak"),
-        (frame("R", b"nonsense"), BackendFailed, "does not speak"),
+        (told("R", {"protocol": 2}), BackendBroken, "protocol 2"),
+        (READY + told("X", REPORT), BackendBroken, "does not speak"),
+        (frame("R", b"nonsense"), BackendBroken, "does not speak"),
         (READY + told("!", {"code": "E_FILTER", "text": "t", "errno": 1}), ControlNotHeld, "E_FI"),
-        (READY + told("!", {"code": "E_EXEC", "text": "sh", "errno": 2}), BackendFailed, "E_EXEC"),
+        (READY + told("!", {"code": "E_EXEC", "text": "sh", "errno": 2}), BackendBroken, "E_EXEC"),
+        (READY + told("!", {"code": "E_EXEC", "text": "sh", "errno": 12}), BackendFailed, "E_EXEC"),
+        (READY + told("!", {"code": "E_SPAWN", "text": "c", "errno": 11}), BackendFailed, "E_SPA"),
+        (READY + told("!", {"code": "E_STATE", "text": "", "errno": 110}), BackendFailed, "E_STA"),
+        (READY + told("!", {"code": "E_STATE", "text": "", "errno": 71}), BackendBroken, "E_STATE"),
     ],
 )
 def test_what_breaks_before_the_job_is_our_failure(said: bytes, error: Any, text: str) -> None:
-    with pytest.raises(error, match=text):
+    with pytest.raises(error, match=text) as caught:
         converse(Channel(Init(("", said)).host), make_spec("true"), lambda c, j: None)
+    assert type(caught.value) is error
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,14 @@ from magicrune.backends.docker import remedy
 from magicrune.backends.docker.host_config import write_create
 from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.rune.container import OWNER_LABEL
-from magicrune.backends.rune.daemon import LOAD_S, give_image, probe_ours, shorten, telling
+from magicrune.backends.rune.daemon import (
+    LOAD_S,
+    give_image,
+    probe_ours,
+    refusal,
+    shorten,
+    telling,
+)
 from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
 from magicrune.backends.rune.outside import Outside, look_outside
 from magicrune.backends.rune.owner import is_gone
@@ -165,7 +172,8 @@ class DockerContainer:
             raise
         except Exception as error:
             self.remove()
-            raise BackendFailed(shorten(error), where="docker") from error
+            status = getattr(error, "status_code", None)
+            raise refusal(shorten(error), status, "docker") from error
 
     def complaint(self) -> str:
         return self._said

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from magicrune.backends.oci.hierarchy import Hierarchy
 from magicrune.backends.rune.owner import is_left
-from magicrune.errors import BackendFailed
+from magicrune.errors import cannot_do
 from magicrune.remedy import as_root, in_turn
 
 if TYPE_CHECKING:
@@ -206,4 +206,4 @@ def _told(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise BackendFailed(f"control group cannot be made: {error}", where=where) from error
+        raise cannot_do(error, "control group cannot be made", where=where) from error

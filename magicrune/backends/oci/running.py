@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.oci.userns import map_ids
-from magicrune.errors import BackendFailed
+from magicrune.errors import BackendFailed, cannot_do
 
 if TYPE_CHECKING:
     from magicrune.backends.oci.delegation import Groups
@@ -122,7 +122,7 @@ class OciContainer:
         except OSError as error:
             self.connection.close()
             os.close(self._stderr)
-            raise BackendFailed(f"cannot be started: {error}", where=guard[0]) from error
+            raise cannot_do(error, "cannot be started", where=guard[0]) from error
 
     def _environment(self) -> dict[str, str]:
         groups = self._groups.directories if self._groups is not None else ()

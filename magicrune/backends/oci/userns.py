@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from magicrune.errors import BackendFailed
+from magicrune.errors import BackendBroken, BackendFailed, cannot_do
 from magicrune.remedy import as_root, in_turn, install
 from magicrune.subids import WANTED, SubIds, find_ids, how_to_get
 
@@ -54,7 +54,7 @@ def map_ids(pid: int) -> None:
     """Gives the new namespace of process `pid` its ids. Raises BackendFailed."""
     ids = find_ids()
     if ids is None:
-        raise BackendFailed("no range of ids", where="/etc/subuid", hint=how_to_get())
+        raise BackendBroken("no range of ids", where="/etc/subuid", hint=how_to_get())
     for words in _words(pid, ids):
         try:
             done = subprocess.run(  # noqa: S603 - numbers alone
@@ -65,10 +65,12 @@ def map_ids(pid: int) -> None:
                 timeout=_PATIENCE_S,
                 check=False,
             )
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except OSError as error:
+            raise cannot_do(error, "cannot be run", where=words[0]) from error
+        except subprocess.TimeoutExpired as error:
             raise BackendFailed(f"cannot be run: {error}", where=words[0]) from error
         if done.returncode:
-            raise BackendFailed(done.stderr.strip()[:300], where=words[0], hint=how_to_get())
+            raise BackendBroken(done.stderr.strip()[:300], where=words[0], hint=how_to_get())
 
 
 def _words(pid: int, ids: SubIds) -> tuple[list[str], list[str]]:

@@ -15,7 +15,14 @@ from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.podman import remedy
 from magicrune.backends.podman.create import write_create, write_volumes
 from magicrune.backends.rune.container import OWNER_LABEL
-from magicrune.backends.rune.daemon import LOAD_S, give_image, probe_ours, shorten, telling
+from magicrune.backends.rune.daemon import (
+    LOAD_S,
+    give_image,
+    probe_ours,
+    refusal,
+    shorten,
+    telling,
+)
 from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
 from magicrune.backends.rune.outside import Outside, look_outside
 from magicrune.backends.rune.owner import is_gone
@@ -172,7 +179,7 @@ class PodmanEngine:
         answer = self._api().post("/images/load", data=file, headers=headers, timeout=LOAD_S)
         if answer.status_code >= _OK:
             where = f"{self.name} load {reference(image)}"
-            raise BackendFailed(answer.text[:300], where=where)
+            raise refusal(shorten(answer.text), answer.status_code, where)
 
 
 class PodmanContainer:
@@ -242,7 +249,7 @@ def _remove_volume(api: Any, name: str) -> None:
 def _json(answer: Any) -> Any:
     """What an answer holds. Raises BackendFailed for a refusal, with the service's words."""
     if answer.status_code >= _OK and answer.status_code != 304:
-        raise BackendFailed(shorten(answer.text), where="podman")
+        raise refusal(shorten(answer.text), answer.status_code, "podman")
     return answer.json() if answer.content else None
 
 

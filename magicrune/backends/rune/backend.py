@@ -127,7 +127,7 @@ def _running(engine: Engine, container: Container, image: FoundImage) -> Iterato
         running = engine.start(container, image)
     except BackendFailed as error:
         hint = error.hint or how_to_start(error.message, container)
-        raise BackendFailed(error.message, where=error.where, hint=hint) from error
+        raise type(error)(error.message, where=error.where, hint=hint) from error
     try:
         yield running
     except BackendFailed as error:
@@ -135,7 +135,7 @@ def _running(engine: Engine, container: Container, image: FoundImage) -> Iterato
         said = running.complaint()
         text = f"{error.message}: {said[:500]}" if said else error.message
         hint = error.hint or how_to_start(text, container)
-        raise BackendFailed(text, where=error.where, hint=hint) from error
+        raise type(error)(text, where=error.where, hint=hint) from error
     except BaseException:
         running.remove()
         raise

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 
 from magicrune.backends.base import Probe
 from magicrune.backends.rune.outside import HINT
-from magicrune.errors import BackendFailed, MagicRuneError
+from magicrune.errors import BackendBroken, BackendFailed, MagicRuneError
 from magicrune.images import store
 from magicrune.images.archive import image_id, write_archive
 
@@ -38,7 +38,7 @@ def give_image(
     where: str,
 ) -> str:
     """The id by which the daemon knows `image`, which is loaded where it does not have it.
-    Never a pull. Raises BackendFailed where it has none after that."""
+    Never a pull. Raises BackendBroken where it has none after that."""
     wanted = image_id(image)
     with telling(where):
         if not has(wanted):
@@ -47,7 +47,7 @@ def give_image(
                 file.seek(0)
                 load(image, file)
             if not has(wanted):
-                raise BackendFailed(f"has no image {wanted} after loading it", where=where)
+                raise BackendBroken(f"has no image {wanted} after loading it", where=where)
     return wanted
 
 
@@ -59,7 +59,18 @@ def telling(where: str) -> Iterator[None]:
     except MagicRuneError:
         raise
     except Exception as error:
-        raise BackendFailed(shorten(error), where=where) from error
+        status = getattr(error, "status_code", None)  # of docker.errors.APIError
+        raise refusal(shorten(error), status, where) from error
+
+
+_PASSING = (408, 409, 423, 425, 429)
+
+
+def refusal(text: str, status: int | None, where: str) -> BackendFailed:
+    """A daemon's answer with that HTTP status (None: it gave none) as our failure: what it finds
+    wrong with a call it will find wrong again."""
+    lasting = status is not None and 400 <= status < 500 and status not in _PASSING
+    return (BackendBroken if lasting else BackendFailed)(text, where=where)
 
 
 def shorten(error: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from magicrune.backends.rune.frames import FRAME_MAX, encode, encode_stream
-from magicrune.errors import BackendFailed
+from magicrune.errors import BackendBroken
 from magicrune.pathrule import is_within
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _FIXED_MODE = "755"
 
 
 def setup_frames(spec: ContainerSpec) -> Iterator[bytes]:
-    """``M``, then what the sandbox holds, then ``J``. Raises BackendFailed where the spec
+    """``M``, then what the sandbox holds, then ``J``. Raises BackendBroken where the spec
     does not fit the protocol (a path or an argument that is too long)."""
     yield encode("M")
     for mount in spec.mounts:
@@ -36,7 +36,7 @@ def setup_frames(spec: ContainerSpec) -> Iterator[bytes]:
 
 
 def job_record(spec: ContainerSpec) -> bytes:
-    """The job in init's words. Raises BackendFailed for what no record can say."""
+    """The job in init's words. Raises BackendBroken for what no record can say."""
     limits = spec.limits
     pairs: list[tuple[str, str | int]] = [
         *(("arg", word) for word in spec.argv),
@@ -60,7 +60,7 @@ def job_record(spec: ContainerSpec) -> bytes:
     ]
     record = b"".join(_pair(key, value) for key, value in pairs)
     if len(record) > FRAME_MAX:
-        raise BackendFailed(
+        raise BackendBroken(
             f"command and environment together have {len(record)} bytes, at most {FRAME_MAX}",
             where="request",
         )
@@ -70,14 +70,14 @@ def job_record(spec: ContainerSpec) -> bytes:
 def _pair(key: str, value: str | int) -> bytes:
     data = str(value).encode("utf-8", "surrogateescape")
     if b"\0" in data:
-        raise BackendFailed(f"a NUL byte cannot be passed to a program ({key})", where="request")
+        raise BackendBroken(f"a NUL byte cannot be passed to a program ({key})", where="request")
     return key.encode() + b"=" + data + b"\0"
 
 
 def _file_frames(file: FileInput, spec: ContainerSpec) -> Iterator[bytes]:
     mount = home_of(file.path, spec.mounts)
     if mount is None:
-        raise BackendFailed("lies in no directory of the sandbox", where=file.path)
+        raise BackendBroken("lies in no directory of the sandbox", where=file.path)
     uid, gid = (spec.uid, spec.gid) if mount.writable else (0, 0)
     head = _entry(f"{file.mode:o}", uid, gid, file.path)
     room = FRAME_MAX - len(head)

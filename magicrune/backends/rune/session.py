@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -10,7 +11,7 @@ from magicrune.backends.rune.channel import Channel, DeadlinePassed
 from magicrune.backends.rune.frames import Frame, FrameInvalid, encode, encode_stream
 from magicrune.backends.rune.record import setup_frames
 from magicrune.backends.rune.transcript import Transcript, read_object
-from magicrune.errors import BackendFailed, ControlNotHeld, MagicRuneError
+from magicrune.errors import BackendBroken, BackendFailed, ControlNotHeld, MagicRuneError
 
 if TYPE_CHECKING:
     from magicrune.spec import ContainerSpec
@@ -26,6 +27,10 @@ reads artifacts, and gives up sending after 30."""
 Approve = Callable[[dict[str, Any], dict[str, Any]], None]
 
 _OURS = "E_FILE E_JOB E_FRAME E_STATE E_SYSTEM E_EXEC E_SPAWN E_NET".split()
+_LASTING = "E_FILE E_JOB E_FRAME E_STATE E_EXEC".split()
+"""Of these: the same job in the same image gets them again."""
+_PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETIMEDOUT)
+"""But not with these: the machine was short of something, or we were slow."""
 
 
 def converse(channel: Channel, spec: ContainerSpec, approve: Approve) -> Transcript:
@@ -41,7 +46,7 @@ def converse(channel: Channel, spec: ContainerSpec, approve: Approve) -> Transcr
     start_by = time.monotonic() + START_S
     ready = _expect(channel, "R", start_by)
     if ready.get("protocol") != PROTOCOL:
-        raise BackendFailed(f"speaks protocol {ready.get('protocol')!r}", where="rune-init")
+        raise BackendBroken(f"speaks protocol {ready.get('protocol')!r}", where="rune-init")
     container = _expect(channel, "C", start_by)
     if spec.has_network:
         _await(channel, "B", start_by)
@@ -79,7 +84,7 @@ def _await(channel: Channel, kind: str, deadline: float) -> Frame:
 
 
 def _foreign(error: FrameInvalid) -> BackendFailed:
-    return BackendFailed(f"does not speak the protocol: {error}", where="rune-init")
+    return BackendBroken(f"does not speak the protocol: {error}", where="rune-init")
 
 
 def _listen(channel: Channel, spec: ContainerSpec) -> Transcript:
@@ -99,11 +104,15 @@ def _listen(channel: Channel, spec: ContainerSpec) -> Transcript:
 
 
 def _raise(frame: Frame) -> NoReturn:
-    """Init's own failure in our words: a missing control is one, the rest is a breakdown."""
+    """Init's own failure in our words: a missing control is one, the rest is a breakdown, for
+    good or for now."""
     told = read_object(frame.payload)
+    errno_ = told.get("errno")
     code, text = str(told.get("code")), str(told.get("text"))[:300]
-    message = f"{code}: {text} (errno {told.get('errno')})"
-    kind: type[MagicRuneError] = BackendFailed if code in _OURS else ControlNotHeld
+    message = f"{code}: {text} (errno {errno_})"
+    kind: type[MagicRuneError] = ControlNotHeld
+    if code in _OURS:
+        kind = BackendBroken if code in _LASTING and errno_ not in _PASSING else BackendFailed
     raise kind(message, where="rune-init", hint=_HINTS.get(code, ""))
 
 

@@ -20,7 +20,13 @@ from magicrune.backends.wasi.streams import InputStream, OutputBudget, OutputStr
 from magicrune.backends.wasi.vfs import Vfs
 from magicrune.backends.wasi.wasi_abi import WasiError
 from magicrune.cancellation import Cancellation
-from magicrune.errors import BackendFailed, BackendUnavailable, MagicRuneError, ProgramInvalid
+from magicrune.errors import (
+    BackendBroken,
+    BackendUnavailable,
+    MagicRuneError,
+    ProgramInvalid,
+    translate,
+)
 from magicrune.locations import cache_dir, shipped
 from magicrune.observation import Ending, Observation, Usage
 from magicrune.pathrule import compile_globs
@@ -127,7 +133,7 @@ def _furnish(job: Job, lane: Lane, program: Program) -> Process:
     try:
         job.vfs.populate(spec.files)
     except WasiError as error:
-        raise BackendFailed("the request's files do not fit into the sandbox") from error
+        raise BackendBroken("the request's files do not fit into the sandbox") from error
     budget = OutputBudget(limits.output_bytes, job.hit)
     job.stdout, job.stderr = OutputStream(budget), OutputStream(budget)
     fds = FdTable(limits.open_files, job.hit)
@@ -145,4 +151,6 @@ def _raise(failure: BaseException) -> NoReturn:
     """A fault of ours, raised where the caller waits."""
     if isinstance(failure, MagicRuneError):
         raise failure
-    raise BackendFailed(f"the WASI lane broke: {failure!r}") from failure
+    if isinstance(failure, Exception):
+        raise translate(failure, where="the WASI lane") from failure
+    raise failure

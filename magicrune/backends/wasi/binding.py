@@ -7,6 +7,7 @@ Measured on the machine this was written on: a host function through wasmtime-py
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -40,6 +41,22 @@ current = _Current()
 """`process`: the process whose module runs in this thread. `owner`: pays for its memory."""
 
 
+def _require_threads() -> None:
+    """wasmtime ends the whole process where it cannot start the threads that it compiles with,
+    one for each processor: so they are tried first. Raises RuntimeError as Thread.start()."""
+    gate = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        for _ in os.sched_getaffinity(0):
+            thread = threading.Thread(target=gate.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    finally:
+        gate.set()
+        for thread in started:
+            thread.join()
+
+
 def make_engine(tick: Callable[[Any], bool]) -> Engine:
     """An engine whose memories are counted and whose modules are interruptible.
 
@@ -47,6 +64,7 @@ def make_engine(tick: Callable[[Any], bool]) -> Engine:
     Raises ProgramInvalid where wasmtime is missing or another version.
     """
     library = capi.load()
+    _require_threads()
     config = library.wasm_config_new()
     library.wasmtime_config_epoch_interruption_set(config, True)
     for feature in _FEATURES_OFF:

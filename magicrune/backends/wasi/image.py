@@ -17,7 +17,7 @@ from magicrune.backends.wasi.nodes import (
     Program,
     RegularFile,
 )
-from magicrune.errors import BackendFailed
+from magicrune.errors import BackendBroken
 
 MODE_IMAGE: Final = 0o555
 _DEVICES: Final = {
@@ -52,7 +52,7 @@ def build_image(
 ) -> Image:
     """Programs by path (`{"/bin/cat": "cat"}`), files as (path, content, mode), and /dev.
 
-    Content is shared, not copied. Raises BackendFailed where two of them collide.
+    Content is shared, not copied. Raises BackendBroken where two of them collide.
     """
     builder = _Builder(now)
     builder.add_devices()
@@ -87,10 +87,10 @@ class _Builder:
             if found is None:
                 found = add_directory(self, here, part, MODE_IMAGE, writable=False)
             if not isinstance(found, Directory):
-                raise BackendFailed("a file of the image lies below a file", where=path)
+                raise BackendBroken("a file of the image lies below a file", where=path)
             here = found
         if here.child(name) is not None:
-            raise BackendFailed("two files of the image have the same path", where=path)
+            raise BackendBroken("two files of the image have the same path", where=path)
         return here, name
 
     def add_devices(self) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from magicrune.backends.wasi import capi
 from magicrune.backends.wasi.engine import Module, Owned, WasmError
-from magicrune.errors import BackendFailed, ProgramInvalid
+from magicrune.errors import BackendFailed, ProgramInvalid, cannot_do
 
 JOB_MODULE_BYTES_MAX = 32 << 20
 """Largest .wasm a job may run; CPython's, the largest we know of, is 26 MB."""
@@ -207,6 +207,5 @@ def _write(path: Path, content: bytes | bytearray) -> None:
             raise
     except OSError as error:
         hint = "make room on its disk, or set MAGICRUNE_HOME"
-        raise BackendFailed(
-            f"a compiled module cannot be kept: {error.strerror}", where=str(path.parent), hint=hint
-        ) from error
+        message = "a compiled module cannot be kept"
+        raise cannot_do(error, message, where=str(path.parent), hint=hint) from error

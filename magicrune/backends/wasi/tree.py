@@ -15,7 +15,7 @@ from magicrune.backends.wasi.nodes import (
 )
 from magicrune.backends.wasi.quota import Quota
 from magicrune.backends.wasi.wasi_abi import NAME_BYTES_MAX, PATH_BYTES_MAX, Errno
-from magicrune.errors import BackendFailed
+from magicrune.errors import BackendBroken
 from magicrune.spec import FileInput, Mount
 
 
@@ -79,7 +79,7 @@ class Tree:
     def populate(self, files: Iterable[FileInput]) -> None:
         """Puts the files of the request in place, before anything runs.
 
-        They count against the quota. Raises BackendFailed for a path outside the mounts
+        They count against the quota. Raises BackendBroken for a path outside the mounts
         or in the way of another, WasiError(NOSPC) where there is no room.
         """
         for file in files:
@@ -96,21 +96,21 @@ class Tree:
     def _place(self, path: str) -> tuple[Directory, str]:
         inside = [(m, d) for m, d in self._mounts if path.startswith(f"{m.path.rstrip('/')}/")]
         if not inside:
-            raise BackendFailed("the file lies outside the mounts", where=path)
+            raise BackendBroken("the file lies outside the mounts", where=path)
         mount, here = max(inside, key=lambda pair: len(pair[0].path))
         *above, name = path[len(mount.path.rstrip("/")) + 1 :].split("/")
         if any(part in ("", ".", "..") for part in (*above, name)):
-            raise BackendFailed("the path is not normalised", where=path)
+            raise BackendBroken("the path is not normalised", where=path)
         for part in above:
             found = here.child(part)
             if found is None:
                 self.quota.charge_file()
                 found = add_directory(self, here, part, MODE_DIRECTORY, writable=here.writable)
             if not isinstance(found, Directory):
-                raise BackendFailed("one file lies below another", where=path)
+                raise BackendBroken("one file lies below another", where=path)
             here = found
         if here.child(name) is not None:
-            raise BackendFailed("two files have the same path", where=path)
+            raise BackendBroken("two files have the same path", where=path)
         return here, name
 
     def discard(self) -> None:
@@ -147,7 +147,7 @@ class Tree:
                 here = add_directory(self, here, name, mode, writable=last and mount.writable)
                 continue
             if not isinstance(found, Directory) or last:
-                raise BackendFailed("the mount lies on something else", where=mount.path)
+                raise BackendBroken("the mount lies on something else", where=mount.path)
             if found.parent is not here:
                 copy = self._copy(found)
                 copy.name, copy.parent = name, here
@@ -155,5 +155,5 @@ class Tree:
                 found = copy
             here = found
         if here is self.root:
-            raise BackendFailed("a mount cannot be the root", where=mount.path)
+            raise BackendBroken("a mount cannot be the root", where=mount.path)
         return here
