@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING
 
 from magicrune.backends.select import BACKENDS, WITHOUT_NETWORK, make
 from magicrune.errors import MagicRuneError
+from magicrune.images import keep
+from magicrune.locations import state_dir
 from magicrune.netrule import NetRule
 from magicrune.pipeline import prepare
 from magicrune.policy import find_policy, load_policy
+from magicrune.quarantine import Quarantine
 from magicrune.request import parse_request
 
 if TYPE_CHECKING:
@@ -44,14 +47,17 @@ def examine(names: Sequence[str] = BACKENDS) -> tuple[Diagnosis, ...]:
 
 
 def clean(names: Sequence[str] = BACKENDS) -> dict[str, tuple[str, ...]]:
-    """Removes what crashed runs left; by backend, what was removed. A backend that cannot be
-    used here has nothing of ours that could be asked for."""
+    """Removes what crashed runs and builds left; by backend, and for the quarantine and the
+    images, what was removed. A backend that cannot be used here has nothing of ours that could
+    be asked for."""
     removed = {}
     for name in names:
         backend = make(name)
         sweep = getattr(backend, "sweep", None)
         if backend is not None and sweep is not None and backend.probe().usable:
             removed[name] = tuple(sweep())
+    removed["quarantine"] = Quarantine(state_dir() / "quarantine").sweep()
+    removed["images"] = keep.sweep()
     return removed
 
 

@@ -7,13 +7,13 @@ decided anew each time. It lies beside compiled modules, where only we can write
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from magicrune import policy_text
 from magicrune.errors import MagicRuneError
 from magicrune.locations import cache_dir
+from magicrune.newfile import put
 from magicrune.version import __version__
 
 if TYPE_CHECKING:
@@ -35,9 +35,7 @@ def remember(sha256: str, value: Yaml) -> None:
     """Keeps it for the next start, if that can be done."""
     try:
         target = cache_dir() / _NAME
-        temporary = target.with_name(f".{_NAME}.{os.getpid()}")
-        temporary.write_text(json.dumps({"key": _key(sha256), "value": value}))
-        temporary.replace(target)
+        put(target, json.dumps({"key": _key(sha256), "value": value}).encode())
     except (MagicRuneError, OSError):
         return
 

@@ -34,7 +34,9 @@ from magicrune.heldfile import (
     sync,
 )
 from magicrune.observation import Observation
+from magicrune.owner import is_left, sign
 
+_DRAFT = ".draft-"
 _RUN_ID = re.compile(r"r_[0-9a-f]{32}")
 _ATTEMPT = re.compile(r"[1-9][0-9]{0,8}")
 
@@ -64,7 +66,7 @@ class Quarantine:
             run = open_directory(opened, root, run_id)
             if _exists(run, str(attempt)):
                 raise QuarantineFailed("is there already", where=str(target))
-            draft = f".draft-{secrets.token_hex(8)}"
+            draft = sign(f"{_DRAFT}{secrets.token_hex(8)}")
             make_directory(run, draft)
             try:
                 here = open_directory(opened, run, draft)
@@ -76,6 +78,22 @@ class Quarantine:
             sync(run)
             sync(root)
         return target
+
+    def sweep(self) -> tuple[str, ...]:
+        """Removes what runs that were killed left half put away; its names."""
+        removed: list[str] = []
+        with _failures(self.root), contextlib.ExitStack() as opened:
+            if self.root.is_symlink() or not self.root.exists():
+                return ()
+            root = self._open_root(opened, create=False)
+            for run_id in filter(_RUN_ID.fullmatch, names_in(root)):
+                with contextlib.ExitStack() as inner:
+                    run = open_directory(inner, root, run_id)
+                    for draft in names_in(run):
+                        if draft.startswith(_DRAFT) and is_left(draft):
+                            remove_tree(run, draft)
+                            removed.append(f"{run_id}/{draft}")
+        return tuple(removed)
 
     def list(self) -> tuple[Held, ...]:
         """All attempts, newest first. A draft that a crash left behind is not one."""

@@ -50,12 +50,7 @@ def workplace(on_wait: Callable[[], None] | None = None) -> Iterator[Workplace]:
     Raises ImageBuildFailed where the store cannot be written.
     """
     store = store_dir()
-    try:
-        lock = os.open(
-            store / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
-    except OSError as error:
-        raise ImageBuildFailed(f"cannot be locked: {error.strerror}", where=str(store)) from error
+    lock = _open_lock(store)
     try:
         _lock(lock, on_wait)
         _sweep(store)
@@ -64,6 +59,22 @@ def workplace(on_wait: Callable[[], None] | None = None) -> Iterator[Workplace]:
             yield Workplace(directory, lock)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+def sweep() -> tuple[str, ...]:
+    """Removes what killed builds left, unless one is under way; its names.
+
+    Raises ImageBuildFailed where the store cannot be written.
+    """
+    store = store_dir()
+    lock = _open_lock(store)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return _sweep(store)
+    except BlockingIOError:
+        return ()
     finally:
         os.close(lock)
 
@@ -122,6 +133,14 @@ def _point(name: str, digest: str) -> None:
     Path(new).rename(store / f"{name}.current")
 
 
+def _open_lock(store: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(store / ".lock", flags, 0o600)
+    except OSError as error:
+        raise ImageBuildFailed(f"cannot be locked: {error.strerror}", where=str(store)) from error
+
+
 def _lock(lock: int, on_wait: Callable[[], None] | None) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -131,10 +150,12 @@ def _lock(lock: int, on_wait: Callable[[], None] | None) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
 
-def _sweep(store: Path) -> None:
+def _sweep(store: Path) -> tuple[str, ...]:
     """Removes what killed builds left. Ours alone: nothing is ever mounted there."""
-    for each in store.glob(f"{_WORK}*"):
+    found = tuple(store.glob(f"{_WORK}*"))
+    for each in found:
         if each.is_dir() and not each.is_symlink():
             shutil.rmtree(each, ignore_errors=True)
         else:
             each.unlink(missing_ok=True)
+    return tuple(each.name for each in found)

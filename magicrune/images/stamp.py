@@ -17,6 +17,7 @@ from pathlib import Path
 from magicrune.errors import ImageDamaged
 from magicrune.images.layer import compare, digest_of
 from magicrune.images.record import Image, is_private, read_private
+from magicrune.newfile import put
 
 _FILE = "verified.json"
 _SIZE_MAX = 4096
@@ -50,7 +51,8 @@ def verify(image: Image, size: int) -> None:
         compare(image.layer, image.rootfs)
         if _state(image, size) != before:
             raise ImageDamaged("changed while it was verified", where=str(image.layer.parent))
-        _write(stamp, json.dumps(before).encode())
+        with contextlib.suppress(OSError):  # a store that cannot be written is only slower
+            put(stamp, json.dumps(before).encode())
     except OSError as error:
         where = str(image.layer.parent)
         raise ImageDamaged(f"cannot be verified: {error}", where=where) from error
@@ -78,16 +80,3 @@ def _state(image: Image, size: int) -> dict[str, list[int]]:
 def _must(path: Path, found: os.stat_result) -> None:
     if not stat.S_ISDIR(found.st_mode) or not is_private(found):
         raise ImageDamaged(_REFUSED, where=str(path))
-
-
-def _write(stamp: Path, content: bytes) -> None:
-    """Atomically; a store that cannot be written (a full disk) is only slower."""
-    new = stamp.with_name(f".{stamp.name}.{os.urandom(8).hex()}")
-    with contextlib.suppress(OSError):
-        try:
-            descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            new.rename(stamp)
-        finally:
-            new.unlink(missing_ok=True)

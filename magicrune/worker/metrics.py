@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
 from magicrune.errors import OutputFailed
+from magicrune.newfile import put
 
 _NAMES = ("green", "yellow", "red", "errors", "duplicates", "postponed", "abandoned", "refused")
 _HELP = {
@@ -67,7 +66,7 @@ class Metrics:
         """The files, each atomically. Raises OutputFailed."""
         for path, shape in self._files:
             try:
-                _replace(path, shape())
+                put(path, shape().encode(), 0o644)
             except OSError as error:
                 reason = error.strerror or str(error)
                 raise OutputFailed(f"cannot write: {reason}", where=str(path)) from error
@@ -96,15 +95,3 @@ class Metrics:
         dupes, reds = self._counts["duplicates"], self._counts["red"]
         line = f"magicrune: processed={self.processed} dupes={dupes} reds={reds}"
         print(line, file=sys.stderr, flush=True)
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

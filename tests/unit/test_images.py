@@ -20,7 +20,7 @@ import pytest
 
 from magicrune.errors import ImageBuildFailed, ImageDamaged, ImageMissing
 from magicrune.images import stamp, store
-from magicrune.images.keep import keep, workplace
+from magicrune.images.keep import keep, sweep, workplace
 from magicrune.images.layer import EPOCH, compare, digest_of, unpack, write_layer
 from magicrune.images.record import Installed, Package
 from magicrune.locations import LocationUnsafe
@@ -346,6 +346,16 @@ def test_a_killed_build_leaves_nothing_that_counts(made: Installed) -> None:
     assert store.installed() == (made,)
     with workplace() as work:
         assert list(store.store_dir().glob(".build-*")) == [work.directory]
+    assert not list(store.store_dir().glob(".build-*"))
+
+
+def test_a_sweep_takes_what_a_killed_build_left_and_nothing_of_a_living_one(home: Path) -> None:
+    child = _builder()
+    assert sweep() == ()
+    (left,) = store.store_dir().glob(".build-*")
+    child.kill()
+    child.communicate()
+    assert sweep() == (left.name,)
     assert not list(store.store_dir().glob(".build-*"))
 
 

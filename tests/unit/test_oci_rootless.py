@@ -22,9 +22,9 @@ from magicrune.backends.oci.delegation import (
 from magicrune.backends.oci.hierarchy import Hierarchy, other_hierarchies, places_of
 from magicrune.backends.oci.userns import why_not
 from magicrune.backends.rune.container import lower
-from magicrune.backends.rune.owner import own, sign
 from magicrune.backends.rune.seccomp import load
 from magicrune.errors import BackendFailed
+from magicrune.owner import own, sign
 from magicrune.subids import SubIds, find_ids
 from tests.conftest import make_spec
 

@@ -13,10 +13,10 @@ import pytest
 from magicrune.backends.oci.sweep import find_orphans, remove_orphan
 from magicrune.backends.rune import socket_dir
 from magicrune.backends.rune.container import lower
-from magicrune.backends.rune.owner import is_gone, is_left, own, sign
 from magicrune.backends.rune.seccomp import load
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
 from magicrune.locations import state_dir
+from magicrune.owner import is_gone, is_left, own, sign
 from tests.conftest import make_spec
 
 # Each ends itself, as by kill -9, in the middle of what it makes.
@@ -26,7 +26,7 @@ from magicrune.backends.oci.engine import OciEngine
 from magicrune.backends.rune import socket_dir
 from magicrune.backends.rune.container import lower
 from magicrune.backends.rune.engine import FoundImage
-from magicrune.backends.rune.owner import own
+from magicrune.owner import own
 from magicrune.backends.rune.seccomp import load
 from tests.conftest import make_spec
 
@@ -45,7 +45,7 @@ socket_dir.SocketDir()
 
 
 def ended_owner() -> str:
-    code = "from magicrune.backends.rune.owner import own; print(own())"
+    code = "from magicrune.owner import own; print(own())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     return done.stdout.strip()
 
@@ -119,7 +119,8 @@ def test_a_socket_directory_is_found_whose_maker_was_killed_in_it(home: Path) ->
 
 HOLDS = """
 import time
-from magicrune.backends.rune import owner, socket_dir
+from magicrune import owner
+from magicrune.backends.rune import socket_dir
 
 owner._namespace = lambda: "1"  # of another container, as far as anybody can tell
 made = socket_dir.SocketDir()

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from magicrune.errors import QuarantineFailed
 from magicrune.heldfile import open_directory, write_file
 from magicrune.observation import Artifact, Ending, Observation, Usage
+from magicrune.owner import sign
 from magicrune.quarantine import Quarantine
 
 RUN = "r_" + "5" * 32
@@ -361,9 +362,18 @@ def test_a_draft_of_a_crash_is_no_attempt(
         quarantine.store(RUN, 1, OBSERVED, b"{}")
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
-    assert len(list((quarantine.root / RUN).iterdir())) == 1
+    (left,) = (quarantine.root / RUN).iterdir()
     assert quarantine.list() == ()
     with pytest.raises(QuarantineFailed, match="nothing of this run"):
         quarantine.show(RUN)
     quarantine.store(RUN, 1, OBSERVED, b"{}")
     assert len(quarantine.list()) == 1
+    alive = quarantine.root / RUN / sign(".draft-0")
+    alive.mkdir(0o700)
+    assert quarantine.sweep() == (f"{RUN}/{left.name}",)
+    assert {each.name for each in (quarantine.root / RUN).iterdir()} == {"1", alive.name}
+
+
+def test_a_sweep_where_nothing_is_makes_nothing(quarantine: Quarantine) -> None:
+    assert quarantine.sweep() == ()
+    assert not quarantine.root.exists()

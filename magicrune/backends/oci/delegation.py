@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from magicrune.backends.oci.hierarchy import Hierarchy
-from magicrune.backends.rune.owner import is_left
 from magicrune.errors import cannot_do
+from magicrune.owner import is_left
 from magicrune.remedy import as_root, in_turn
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _is_ours(place: Path) -> bool:
 
 class Groups:
     """The groups of one run below a delegation of version 1, made with their limits; `name` is
-    signed by its owner (rune/owner.py)."""
+    signed by its owner (magicrune/owner.py)."""
 
     def __init__(self, delegation: Delegation, name: str) -> None:
         self._above = delegation.directories

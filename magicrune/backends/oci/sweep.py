@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from magicrune.backends.rune.owner import is_left
+from magicrune.owner import is_left
 
 _PATIENCE_S = 10.0
 

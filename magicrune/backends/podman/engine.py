@@ -25,12 +25,12 @@ from magicrune.backends.rune.daemon import (
 )
 from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
 from magicrune.backends.rune.outside import Outside, look_outside
-from magicrune.backends.rune.owner import is_gone
 from magicrune.backends.rune.reach import Trouble, Unreachable, find_trouble
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
 from magicrune.images.archive import reference
+from magicrune.owner import is_gone
 from magicrune.remedy import get_module, in_turn
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from magicrune.backends.oci.delegation import Delegation, Groups, find_delegatio
 from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.backends.podman.create import LIMITS
 from magicrune.backends.rune.container import OWNER_LABEL
-from magicrune.backends.rune.owner import sign
+from magicrune.owner import sign
 
 NAME = "magicrune-runtime"
 _RUNC = "runc"

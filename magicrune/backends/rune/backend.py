@@ -14,7 +14,6 @@ from magicrune.backends.rune.events import count_events, is_complete, read_event
 from magicrune.backends.rune.frames import FrameInvalid
 from magicrune.backends.rune.network import DESCRIPTORS, add_network, brokering
 from magicrune.backends.rune.outcome import Outcome, read_outcome
-from magicrune.backends.rune.owner import own
 from magicrune.backends.rune.seccomp import load
 from magicrune.backends.rune.session import converse
 from magicrune.backends.rune.spent import read_spent
@@ -22,6 +21,7 @@ from magicrune.backends.rune.starting import how_to_start
 from magicrune.cancellation import Cancellation
 from magicrune.errors import BackendFailed, SandboxLost
 from magicrune.observation import ControlReading, Ending, Event, EventKind, Observation
+from magicrune.owner import own
 from magicrune.stopwatch import Stopwatch
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from magicrune.backends.rune.owner import sign
 from magicrune.backends.rune.seccomp import Profile
+from magicrune.owner import sign
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -64,5 +64,5 @@ class Engine(Protocol):
         """Starts it. Raises BackendFailed, leaving nothing behind."""
 
     def sweep(self) -> tuple[str, ...]:
-        """Removes what is left of containers whose owner (rune/owner.py) has ended; their
+        """Removes what is left of containers whose owner (magicrune/owner.py) has ended; their
         names. Raises BackendFailed where something stays."""

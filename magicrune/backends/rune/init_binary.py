@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
-import tempfile
 from pathlib import Path
 
 from magicrune.backends.rune.container import SHARED_TEXTS
 from magicrune.errors import ProgramInvalid
 from magicrune.locations import cache_dir, private_dir, shipped
+from magicrune.newfile import put
 
 _MACHINES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "aarch64", "arm64": "aarch64"}
 
@@ -47,7 +46,7 @@ def init_path() -> Path:
         *((copy.parent / name, text.encode(), 0o644) for name, text in SHARED_TEXTS.items()),
     ):
         if not _is_intact(path, content, mode):
-            _put(path, content, mode)
+            put(path, content, mode, drafts=copy.parent.parent)  # nothing but these is mounted
     return copy
 
 
@@ -56,11 +55,3 @@ def _is_intact(path: Path, data: bytes, mode: int) -> bool:
         return path.stat().st_mode & 0o777 == mode and path.read_bytes() == data
     except OSError:
         return False
-
-
-def _put(path: Path, data: bytes, mode: int) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent.parent, prefix=".new-")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        os.fchmod(file.fileno(), mode)
-    os.replace(name, path)  # noqa: PTH105 - Path.replace says no more

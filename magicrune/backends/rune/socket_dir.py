@@ -22,9 +22,9 @@ from pathlib import Path
 
 from magicrune.backends.rune.container import SHARED_TEXTS
 from magicrune.backends.rune.init_binary import init_path
-from magicrune.backends.rune.owner import sign
 from magicrune.errors import BackendFailed
 from magicrune.locations import private_dir, state_dir
+from magicrune.owner import sign
 
 SOCKET_NAME = "sock"
 _LOOK_S = 0.5

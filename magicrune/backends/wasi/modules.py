@@ -17,6 +17,7 @@ from pathlib import Path
 from magicrune.backends.wasi import capi
 from magicrune.backends.wasi.engine import Module, Owned, WasmError
 from magicrune.errors import BackendFailed, ProgramInvalid, cannot_do
+from magicrune.newfile import put
 
 JOB_MODULE_BYTES_MAX = 32 << 20
 """Largest .wasm a job may run; CPython's, the largest we know of, is 26 MB."""
@@ -194,17 +195,8 @@ def _compile_apart(content: bytes, timeout_s: float) -> tuple[bytes, int]:
 def _write(path: Path, content: bytes | bytearray) -> None:
     """Appears whole or not at all, so that two processes may fill one cache. Raises
     BackendFailed where it cannot: the disk is full, or read-only."""
-    import tempfile  # here: only new modules need it
-
     try:
-        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
-        try:
-            with os.fdopen(fd, "wb") as file:
-                file.write(content)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        put(path, content)
     except OSError as error:
         hint = "make room on its disk, or set MAGICRUNE_HOME"
         message = "a compiled module cannot be kept"
