@@ -8,9 +8,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from magicrune.observation import Observation
 from magicrune.spec import FIXED_ENV, ContainerSpec, FileInput, Limits, Mount
+
+# On a busy machine an example takes as long as it takes.
+settings.register_profile("any-pace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any-pace")
 
 
 def need(module: str) -> None:
