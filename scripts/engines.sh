@@ -12,7 +12,7 @@ missing=
 for pair in crun:crun runc:runc mmdebstrap:mmdebstrap ip:iproute2 unshare:util-linux cc:gcc \
     dockerd:docker.io podman:podman docker-compose:docker-compose busybox:busybox-static \
     faketime:faketime newuidmap:uidmap setpriv:util-linux useradd:passwd pkill:procps git:git \
-    openssl:openssl musl-gcc:musl-tools hey:hey; do
+    openssl:openssl musl-gcc:musl-tools hey:hey runsc:runsc mountpoint:util-linux; do
     command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
 if [ -n "$missing" ]; then

@@ -9,7 +9,12 @@ from typing import Any
 import pytest
 
 from magicrune.backends.rune.container import Container, lower
-from magicrune.backends.rune.controls import read_controls, require_held
+from magicrune.backends.rune.controls import (
+    read_container,
+    read_controls,
+    read_runtime,
+    require_held,
+)
 from magicrune.backends.rune.seccomp import load
 from magicrune.errors import ControlNotHeld
 from magicrune.observation import ControlReading
@@ -119,6 +124,47 @@ def test_no_swap_on_the_host_needs_no_limit() -> None:
     container = {**CONTAINER, "cgroup": {**CONTAINER["cgroup"], "memsw_max": None}}
     assert not all(reading.held for reading in read(container, JOB))
     assert all(reading.held for reading in read(container, JOB, swap=False))
+
+
+PODMANS = [
+    ("/sys/fs/selinux", "/", "tmpfs", "ro", True),  # where the kernel has SELinux
+    ("/sys/fs/selinux", "/", "tmpfs", "rw", False),
+    ("/sys/fs/selinux", "/", "selinuxfs", "ro", False),
+    ("/sys/dev/block", "/", "tmpfs", "ro", True),
+    ("/proc/asound", "/asound", "proc", "ro", True),  # where it has sound: read-only, then masked
+    ("/proc/asound", "/asound", "proc", "rw", False),
+    ("/proc/asound", "/", "proc", "ro", False),
+    ("/proc/kcore", "/null", "devtmpfs", "rw", True),
+    ("/sys/fs/another", "/", "tmpfs", "ro", False),
+]
+
+
+@pytest.mark.parametrize(("path", "root", "kind", "flag", "known"), PODMANS)
+def test_what_podman_masks_besides_is_known(
+    path: str, root: str, kind: str, flag: str, known: bool
+) -> None:
+    mount = {"path": path, "root": root, "type": kind, "source": "x", "super": ["rw"]}
+    more = {**mount, "options": [flag, "nosuid", "nodev"]}
+    readings = read({**CONTAINER, "mounts": [*CONTAINER["mounts"], more]}, JOB)
+    held = {reading.control: reading.held for reading in readings}
+    assert held["filesystem"] is known
+    assert all(held[name] for name in held if name != "filesystem")
+
+
+def test_a_container_is_judged_without_its_job() -> None:
+    told: dict[str, Any] = {"spec": SPEC, "wanted": WANTED, "host_namespaces": HOST}
+    told["host_has_swap"] = True
+    readings = read_container(CONTAINER, **told)
+    assert all(reading.held for reading in readings)
+    assert {"namespaces", "filesystem", "memory", "network"} <= {r.control for r in readings}
+    (lost,) = [r for r in read_container({**CONTAINER, "routes": None}, **told) if not r.held]
+    assert lost.control == "network"
+    assert not any(reading.held for reading in read_container({}, **told))
+
+
+@pytest.mark.parametrize(("measured", "held"), [("crun", True), ("runc", False), (None, False)])
+def test_the_runtime_is_the_one_that_was_named(measured: str | None, held: bool) -> None:
+    assert read_runtime("crun", measured).held is held
 
 
 Change = Callable[[dict[str, Any], dict[str, Any]], object]

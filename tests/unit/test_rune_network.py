@@ -108,7 +108,7 @@ def test_a_network_without_its_sockets_does_not_start(
     theirs.sendall(frame("R", b'{"protocol":1}') + frame("C", b"{}") + frame("C", b"{}"))
 
     def approve(container: Any, job: Any) -> None:
-        pytest.fail("approved")
+        assert job is None  # the container alone is judged
 
     with pytest.raises(BackendFailed, match="wanted 'B'"):
         converse(Channel(ours, descriptors=3), make_spec("true", net=(RULE,)), approve)

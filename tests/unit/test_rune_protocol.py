@@ -217,6 +217,22 @@ def test_a_refused_control_lets_nothing_go() -> None:
     assert b"G" not in init.kinds()
 
 
+def test_without_a_job_the_container_is_judged() -> None:
+    """A container that lacks a control often cannot make the job: that is what is told then."""
+    failed = told("!", {"code": "E_SPAWN", "text": "t", "errno": 38})
+    container = told("C", {"stage": "container"})
+
+    def refuse(container: Any, job: Any) -> None:
+        assert (container, job) == ({"stage": "container"}, None)
+        raise ControlNotHeld("control namespaces is not held")
+
+    with pytest.raises(ControlNotHeld, match="namespaces"):
+        converse(Channel(Init(("", READY + container + failed)).host), make_spec("true"), refuse)
+    init = Init(("", READY + container + failed))
+    with pytest.raises(BackendFailed, match="E_SPAWN"):
+        converse(Channel(init.host), make_spec("true"), lambda c, j: None)
+
+
 @pytest.mark.parametrize(
     ("said", "error", "text"),
     [

@@ -26,6 +26,7 @@ from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
 from magicrune.backends.rune.outside import Outside, look_outside
 from magicrune.backends.rune.reach import Trouble, Unreachable, find_trouble
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
+from magicrune.backends.rune.starting import how_to_name
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
 from magicrune.images.archive import reference
@@ -92,6 +93,7 @@ class DockerEngine:
         return write_create(container, image=image.reference, shared=Path("(made for the run)"))
 
     def start(self, container: Container, image: FoundImage) -> DockerContainer:
+        self._require_runtime(container.oci_runtime)
         shared = SocketDir()
         try:
             place = self._look_outside().path(shared.path)
@@ -110,6 +112,18 @@ class DockerEngine:
                 _remove(client, found["Id"])
                 removed.append(found["Names"][0].lstrip("/"))
         return (*removed, *sweep_sockets())
+
+    def _require_runtime(self, named: str | None) -> None:
+        """Raises BackendUnavailable for a runtime that the daemon was not told of."""
+        if named is None:
+            return
+        known = self._api().info()["Runtimes"]
+        if named not in known:
+            raise BackendUnavailable(
+                f"the daemon has no runtime {named}; it has {', '.join(sorted(known))}",
+                where="runtime.oci_runtime of the policy",
+                hint=how_to_name(named),
+            )
 
     def _api(self) -> Any:
         if self._client is None:
@@ -177,6 +191,10 @@ class DockerContainer:
 
     def complaint(self) -> str:
         return self._said
+
+    def runtime(self) -> str | None:
+        told = self._client.inspect_container(self._id)["HostConfig"].get("Runtime")
+        return str(told) if told else None
 
     def remove(self) -> None:
         with contextlib.suppress(AttributeError):

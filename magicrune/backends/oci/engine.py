@@ -27,6 +27,7 @@ from magicrune.backends.oci.hierarchy import (
 )
 from magicrune.backends.oci.mountpoints import find_missing, lay_over
 from magicrune.backends.oci.running import OciContainer, Rootless
+from magicrune.backends.oci.runtime import require_descriptors
 from magicrune.backends.oci.sweep import find_orphans, remove_orphan
 from magicrune.backends.oci.userns import why_not
 from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
@@ -107,8 +108,11 @@ class OciEngine:
         runtime = self._find_runtime(container.oci_runtime)
         if runtime is None:
             wanted = container.oci_runtime or "OCI runtime"
+            there = ", ".join(name for name in RUNTIMES if shutil.which(name)) or "none"
             hint = _how_to_get(container.oci_runtime)
-            raise BackendUnavailable(f"no {wanted} is installed", hint=hint)
+            raise BackendUnavailable(f"no {wanted} is installed; here is {there}", hint=hint)
+        if Path(runtime).name not in RUNTIMES:
+            require_descriptors(runtime)
         home = private_dir(state_dir() / "oci")
         bundle = home / container.name
         bundle.mkdir(mode=0o700)

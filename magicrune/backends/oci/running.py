@@ -170,6 +170,9 @@ class OciContainer:
         text = os.pread(self._stderr, _COMPLAINT_MAX, 0)
         return text.decode(errors="replace").strip()
 
+    def runtime(self) -> str | None:
+        return Path(self._runtime[0]).name
+
     def _close_stderr(self) -> None:
         """A worker makes many containers: none may leave a descriptor behind."""
         if self._stderr >= 0:

@@ -144,7 +144,11 @@ class PodmanEngine:
                 "# end the service, and start it with that runtime:",
                 f"podman --runtime {named} system service --time=0 {remedy.usual_address()} &",
             )
-            raise BackendUnavailable(f"the service runs {own}, not {named}", hint=hint)
+            raise BackendUnavailable(
+                f"the service has no runtime but its own: {own}, not {named}",
+                where="runtime.oci_runtime of the policy",
+                hint=hint,
+            )
 
     def _info(self) -> Any:
         """What the service tells of itself: it takes 0.2 s to say so, so it is asked once."""
@@ -207,6 +211,10 @@ class PodmanContainer:
 
     def complaint(self) -> str:
         return ""
+
+    def runtime(self) -> str | None:
+        told = _json(self._api.get(f"/containers/{self._id}/json")).get("OCIRuntime")
+        return Path(told).name if told else None
 
     def remove(self) -> None:
         with contextlib.suppress(AttributeError):

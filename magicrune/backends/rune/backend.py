@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from magicrune.backends.rune.channel import Channel
 from magicrune.backends.rune.container import Container, lower
-from magicrune.backends.rune.controls import read_controls, require_held
+from magicrune.backends.rune.controls import (
+    read_container,
+    read_controls,
+    read_runtime,
+    require_held,
+)
 from magicrune.backends.rune.events import count_events, is_complete, read_events
 from magicrune.backends.rune.frames import FrameInvalid
 from magicrune.backends.rune.network import DESCRIPTORS, add_network, brokering
@@ -52,23 +57,24 @@ class ContainerBackend:
         cancellation.check()
         readings: list[ControlReading] = []
 
-        def approve(container_stage: dict[str, Any], job_stage: dict[str, Any]) -> None:
+        def how_to_hold(control: str) -> str:
+            named = container.oci_runtime
+            other = f"# the runtime {named} does not hold it; crun and runc do" if named else ""
+            return self._engine.how_to_hold(control) or other
+
+        def approve(container_stage: dict[str, Any], job_stage: dict[str, Any] | None) -> None:
             clock.lap("start_ms")
-            readings.extend(
-                read_controls(
-                    container_stage,
-                    job_stage,
-                    spec=spec,
-                    wanted=container,
-                    host_namespaces=_own_namespaces(),
-                    host_has_swap=_has_swap(),
-                    own_mounts=self._engine.own_mounts,
-                    rootless=self._engine.rootless,
-                )
-            )
+            told = self._tell(spec, container)
+            if container.oci_runtime is not None:
+                readings.append(read_runtime(container.oci_runtime, running.runtime()))
+            if job_stage is None:
+                readings.extend(read_container(container_stage, **told))
+                require_held(readings, how_to_hold)
+                return
+            readings.extend(read_controls(container_stage, job_stage, **told))
             if network is not None:
                 readings.append(network.receive(channel.take_descriptors()))
-            require_held(readings, self._engine.how_to_hold)
+            require_held(readings, how_to_hold)
             cancellation.begin()
             if network is not None:
                 network.begin()
@@ -90,6 +96,17 @@ class ContainerBackend:
         clock.lap("remove_ms")
         seen = _observe(self.name, spec, transcript, tuple(readings), image.digest, clock.laps)
         return seen if network is None else add_network(seen, network)
+
+    def _tell(self, spec: ContainerSpec, container: Container) -> dict[str, Any]:
+        """What measured controls are compared with."""
+        return {
+            "spec": spec,
+            "wanted": container,
+            "host_namespaces": _own_namespaces(),
+            "host_has_swap": _has_swap(),
+            "own_mounts": self._engine.own_mounts,
+            "rootless": self._engine.rootless,
+        }
 
     def prepare(self, spec: ContainerSpec) -> tuple[Container, FoundImage]:
         """The container for `spec`, and the image in the engine's words; starts nothing.

@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 Measured = Mapping[str, Any]
 
 _PRIVATE = ("pid", "mnt", "net", "ipc", "uts", "cgroup")
+_OF_CONTAINER = frozenset(
+    "namespaces user_namespace rootfs mounts filesystem devices masked_paths readonly_paths memory "
+    "swap processes cpu_rate network host_identity".split()
+)
 _INITIAL = {
     "ipc": "4026531839",
     "uts": "4026531838",
@@ -74,6 +78,18 @@ def read_controls(
         _network(container_stage),
         _hostname(container_stage, spec),
         _killing(container_stage, job_stage),
+    )
+
+
+def read_container(stage: Measured, **told: Any) -> tuple[ControlReading, ...]:
+    """Those of `read_controls` that the container alone decides."""
+    return tuple(each for each in read_controls(stage, {}, **told) if each.control in _OF_CONTAINER)
+
+
+def read_runtime(wanted: str, measured: str | None) -> ControlReading:
+    """Whether the runtime that the policy names made the container, by the engine's word."""
+    return ControlReading(
+        "oci_runtime", f"made by {measured}", wanted, str(measured), measured == wanted
     )
 
 

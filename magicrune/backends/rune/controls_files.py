@@ -26,8 +26,8 @@ _KERNELS = {
     "/dev/pts": "devpts",
     "/dev/mqueue": "mqueue",
 }
-_ENGINES_MASKED = ("/sys/dev/block",)
-"""Podman masks it besides ours."""
+_ENGINES_MASKED = ("/sys/dev/block", "/sys/fs/selinux")
+"""Podman masks them besides ours; the second where the kernel has SELinux."""
 _PAGE = 65536
 """The largest page size of the machines we know; limits are rounded to pages."""
 _OPEN = frozenset({"readable", "unread"})
@@ -106,7 +106,8 @@ def _is_expected(mount: Measured, wanted: Container, own: Sequence[str]) -> bool
     if path == "/" or path in own:  # the image, init, the engine's /etc/hostname and the like
         return readonly
     if path in (*wanted.masked_paths, *_ENGINES_MASKED):
-        return _is_mask(root, kind, readonly=readonly)
+        below = readonly and kind == "proc" and root == path.removeprefix("/proc")
+        return _is_mask(root, kind, readonly=readonly) or below  # Podman: /proc/asound is both
     return _is_kernels(path, root, kind, readonly=readonly, wanted=wanted)
 
 

@@ -31,6 +31,9 @@ class Running(Protocol):
     def complaint(self) -> str:
         """What the engine or init said on standard error; empty if nothing."""
 
+    def runtime(self) -> str | None:
+        """Name of the OCI runtime that made it, as the engine tells; None where it does not."""
+
     def remove(self) -> None:
         """Ends it if need be, and leaves nothing of it behind. The connection is closed by
         then. Raises BackendFailed where something stays."""

@@ -24,7 +24,7 @@ GRACE_S = 45.0
 """After the job's own deadline, until init must have said all: it kills within 2 s, then
 reads artifacts, and gives up sending after 30."""
 
-Approve = Callable[[dict[str, Any], dict[str, Any]], None]
+Approve = Callable[[dict[str, Any], dict[str, Any] | None], None]
 
 _OURS = "E_FILE E_JOB E_FRAME E_STATE E_SYSTEM E_EXEC E_SPAWN E_NET".split()
 _LASTING = "E_FILE E_JOB E_FRAME E_STATE E_EXEC".split()
@@ -37,9 +37,10 @@ def converse(channel: Channel, spec: ContainerSpec, approve: Approve) -> Transcr
     """Runs the job of `spec` and gives back all that init told.
 
     `approve` gets the controls measured of the container and of the held job, and raises to
-    refuse them: nothing has run then. Raises BackendFailed where the sandbox broke before
-    the job was started, or where init tells a failure of its own. An init that goes silent
-    or is killed *after* that gives a transcript without a report: hostile.
+    refuse them: nothing has run then. Where init cannot make the job's process, it gets None for
+    that: often a control of the container is missing, and tells why. Raises BackendFailed where
+    the sandbox broke before the job was started, or where init tells a failure of its own. An
+    init that goes silent or is killed *after* that gives a transcript without a report: hostile.
     """
     for frame in setup_frames(spec):
         channel.queue(frame)
@@ -48,9 +49,13 @@ def converse(channel: Channel, spec: ContainerSpec, approve: Approve) -> Transcr
     if ready.get("protocol") != PROTOCOL:
         raise BackendBroken(f"speaks protocol {ready.get('protocol')!r}", where="rune-init")
     container = _expect(channel, "C", start_by)
-    if spec.has_network:
-        _await(channel, "B", start_by)
-    job = _expect(channel, "C", start_by)
+    try:
+        if spec.has_network:
+            _await(channel, "B", start_by)
+        job = _expect(channel, "C", start_by)
+    except MagicRuneError:
+        approve(container, None)
+        raise
     approve(container, job)
     channel.queue(encode("G"))
     for frame in encode_stream("I", spec.stdin):
@@ -110,12 +115,16 @@ def _raise(frame: Frame) -> NoReturn:
     errno_ = told.get("errno")
     code, text = str(told.get("code")), str(told.get("text"))[:300]
     message = f"{code}: {text} (errno {errno_})"
+    if code in _CONTROLS:
+        message = f"control {_CONTROLS[code]} is not held: {message}"
     kind: type[MagicRuneError] = ControlNotHeld
     if code in _OURS:
         kind = BackendBroken if code in _LASTING and errno_ not in _PASSING else BackendFailed
     raise kind(message, where="rune-init", hint=_HINTS.get(code, ""))
 
 
+_CONTROLS = {"E_FILTER": "watch", "E_ISOLATION": "kill_all", "E_MEASURE": "filesystem"}
+"""Of which an error of init's says that it is not held."""
 _HINTS = {
     "E_EXEC": "is there a /bin/sh in the image?",
     "E_FILTER": "the kernel or the seccomp profile refuses the watch",

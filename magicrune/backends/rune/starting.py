@@ -19,10 +19,14 @@ def how_to_start(said: str, container: Container) -> str:
     if "RLIMIT_NOFILE" in said:
         return raise_open_files(max(_FILES_MIN, container.open_files))
     if "runtime name" in said or "unknown runtime" in said:
-        name = container.oci_runtime or "NAME"
-        entry = json.dumps({"runtimes": {name: {"path": f"/usr/bin/{name}"}}})
-        return in_turn(
-            f"# in /etc/docker/daemon.json: {entry}, then restart dockerd;",
-            "# or another runtime.oci_runtime in the policy",
-        )
+        return how_to_name(container.oci_runtime or "NAME")
     return ""
+
+
+def how_to_name(runtime: str) -> str:
+    """What makes `runtime` known to Docker."""
+    entry = json.dumps({"runtimes": {runtime: {"path": f"/usr/bin/{runtime}"}}})
+    return in_turn(
+        f"# in /etc/docker/daemon.json: {entry}, then restart dockerd;",
+        "# or another runtime.oci_runtime in the policy",
+    )
