@@ -79,14 +79,13 @@ def running(marker: str) -> list[str]:
                 found.append(place.parent.name)
         except OSError:
             continue
-    return found + [str(path) for path in groups(marker)]
+    return found + groups("magicrune", marker)
 
 
-def groups(marker: str) -> list[Path]:
-    """Control groups of root's containers, and of those of an ordinary user."""
-    root = Path("/sys/fs/cgroup")
-    above = ("magicrune", f"magicrune-{os.geteuid()}")
-    return [path for each in above for path in root.glob(f"*/{each}/{marker}*")]
+def groups(above: str, marker: str) -> list[str]:
+    """Control groups below `above`. A runtime makes and removes those of root's containers; for
+    an ordinary user we make them, and they may be left until the next sweep."""
+    return [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/{above}/{marker}*")]
 
 
 def until_gone(look: Callable[[], list[str]]) -> list[str]:
@@ -105,7 +104,7 @@ def engine_has(lane: str, run_id: str) -> list[str]:
 
 def left_over(state: Path, marker: str) -> list[str]:
     places = [*state.glob("oci/magicrune-*"), *state.glob("oci/state/*"), *state.glob("sockets/*")]
-    return [str(place) for place in (*places, *groups(marker))]
+    return [*map(str, places), *groups(f"magicrune-{os.geteuid()}", marker)]
 
 
 @pytest.mark.timeout(400)
