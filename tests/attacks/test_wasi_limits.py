@@ -206,8 +206,13 @@ def test_noise_does_not_hide_signal(run_job: RunJob) -> None:
     kinds = {event.kind for event in seen.events}
     assert {EventKind.SENSITIVE, EventKind.EXEC} <= kinds
     assert seen.event_counts[EventKind.OPEN_WRITE] >= 500
-    assert not seen.telemetry_complete
-    assert run_job("echo x > /tmp/f").telemetry_complete
+    assert seen.telemetry_complete
+
+
+def test_lost_signal_is_told(run_job: RunJob) -> None:
+    cmd = "i=0; while [ $i -lt {n} ]; do cat ~/.ssh/k$i; i=$((i+1)); done"
+    assert not run_job(cmd.replace("{n}", "150")).telemetry_complete
+    assert run_job(cmd.replace("{n}", "50")).telemetry_complete
 
 
 ODD_MODULES = {

@@ -479,9 +479,17 @@ def harmless_job_has_no_alarming_event(run: Run) -> None:
 
 @behaviour
 def flooded_record_is_admitted(run: Run) -> None:
-    seen = run(loop(330, ": > /tmp/f$i"))
+    seen = run(loop(230, "echo x > /etc/f$i"))
     assert not seen.telemetry_complete
-    assert seen.event_counts[EventKind.OPEN_WRITE] >= 330
+    assert seen.event_counts[EventKind.DENIED] >= 230
+
+
+@behaviour
+def many_granted_changes_are_no_loss(run: Run) -> None:
+    seen = run(f"mkdir d; {loop(1000, ': > /workspace/d/f$i')}; rm -r /workspace/d")
+    assert seen.telemetry_complete
+    assert seen.event_counts[EventKind.OPEN_WRITE] >= 1000
+    assert seen.event_counts[EventKind.REMOVE] >= 1000
 
 
 @behaviour

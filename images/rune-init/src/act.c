@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+enum { PIDFD_OF_THREAD = O_EXCL }; // PIDFD_THREAD, from kernel 6.9 on
+
 bool act_is_live(const struct act *act)
 {
     uint64_t id = act->id;
@@ -33,14 +35,39 @@ pid_t act_process(const struct act *act)
     return found ? (pid_t)atoi(found + 6) : act->tid;
 }
 
+// Whether the number is the same open file to the calling thread as to its process: a thread can
+// give itself a table of its own (close_range(2)).
+static bool is_shared(const struct act *act, pid_t process, int fd)
+{
+    char name[64], ours[64], theirs[64];
+    snprintf(name, sizeof name, "/proc/%d/fd/%d", act->tid, fd);
+    ssize_t own = readlink(name, ours, sizeof ours);
+    snprintf(name, sizeof name, "/proc/%d/fd/%d", process, fd);
+    return own > 0 && readlink(name, theirs, sizeof theirs) == own &&
+           !memcmp(ours, theirs, (size_t)own);
+}
+
+// A handle by whose table the caller's numbers are read.
+static int table_of(const struct act *act, int fd)
+{
+    int thread = (int)syscall(SYS_pidfd_open, act->tid, PIDFD_OF_THREAD);
+    if (thread >= 0 || errno != EINVAL)
+        return thread;
+    pid_t process = act_process(act); // before kernel 6.9
+    if (is_shared(act, process, fd) || process == act->tid)
+        return (int)syscall(SYS_pidfd_open, process, 0);
+    errno = ESRCH;
+    return -1;
+}
+
 int act_descriptor(const struct act *act, int fd)
 {
-    int process = (int)syscall(SYS_pidfd_open, act_process(act), 0);
-    if (process < 0)
+    int table = table_of(act, fd);
+    if (table < 0)
         return -1;
-    int copy = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
+    int copy = (int)syscall(SYS_pidfd_getfd, table, fd, 0);
     int error = errno;
-    close(process);
+    close(table);
     if (copy >= 0 && !act_is_live(act)) { // of whoever has its id now
         close_shared(copy);
         copy = -1;

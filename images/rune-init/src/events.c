@@ -34,6 +34,7 @@ void events_begin(struct events *events, const uint64_t key[2])
 void event_begin(struct event *event, enum event_kind kind)
 {
     event->kind = kind;
+    event->granted = false;
     json_begin(&event->json, event->detail, sizeof event->detail - 128); // room for the front
 }
 
@@ -50,6 +51,10 @@ void event_end(struct events *events, struct event *event, uint64_t ms, int pid)
     bool room = events->kept[kind] < caps[kind];
     if (is_known(events, value, room))
         return;
+    if (!room && event->granted) {
+        events->unlisted[kind]++;
+        return;
+    }
     if (!room || event->json.full || !events_have_room(events)) {
         events->dropped[kind]++;
         return;

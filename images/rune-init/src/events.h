@@ -29,6 +29,7 @@ enum {
 
 struct events {
     uint64_t count[EVENT_KINDS], dropped[EVENT_KINDS];
+    uint64_t unlisted[EVENT_KINDS]; // granted ones beyond the cap: no loss
     unsigned kept[EVENT_KINDS];
     uint64_t slots[EVENT_SLOTS], key[2];
     size_t length;
@@ -38,6 +39,7 @@ struct events {
 // One event while it is being put together: fill `json`, then event_end().
 struct event {
     enum event_kind kind;
+    bool granted; // the job may do this as often as it likes
     struct json json;
     char detail[EVENT_LINE_MAX];
 };

@@ -139,10 +139,13 @@ static void add_sockets(struct filter *filter, bool watched, uint32_t notify)
 
 static void add_processes(struct filter *filter, bool watched, uint32_t refuse)
 {
+    // Threads share a table of descriptors; processes that do would act on what we did not see.
     unsigned short opened = bpf_open(filter, SYS_clone);
     bpf_load_arg(filter, 0);
-    bpf_any_bit(filter, NEW_NAMESPACE, 2, 0);
-    bpf_any_bit(filter, CLONE_THREAD, 0, watched ? 1 : 0);
+    bpf_any_bit(filter, NEW_NAMESPACE, 4, 0);
+    bpf_any_bit(filter, CLONE_THREAD, 2, 0);
+    bpf_any_bit(filter, CLONE_FILES, 2, 0);
+    bpf_give(filter, watched ? refuse : ALLOW);
     bpf_give(filter, ALLOW);
     bpf_give(filter, refuse);
     bpf_close(filter, opened);

@@ -52,6 +52,15 @@ bool place_read(const struct act *act, uint64_t path, char raw[PATH_BYTES])
     return memory_string(act, path, raw, PATH_BYTES, &cut) && !cut;
 }
 
+bool path_is_granted(const struct watch *watch, const char *path)
+{
+    const struct mount *mount = mounts_find(watch->mounts, path);
+    for (size_t i = 0; mount && i < watch->job->mounts; i++)
+        if (!strcmp(mount->path, watch->job->tmp[i]))
+            return true;
+    return false;
+}
+
 void place_find(const struct watch *watch, const struct act *act, int dirfd, uint64_t path,
                 bool follow, struct place *place)
 {
@@ -90,7 +99,7 @@ void place_resolve(const struct watch *watch, const struct act *act, int dirfd, 
     static struct resolved found;
     char from[PATH_BYTES] = "/?";
     place->asked[0] = place->resolved[0] = 0;
-    place->exists = place->writable = false;
+    place->exists = place->writable = place->granted = false;
     place->readable = raw;
     if (!raw)
         return;
@@ -104,6 +113,7 @@ void place_resolve(const struct watch *watch, const struct act *act, int dirfd, 
                  found.path[0] ? found.path : place->asked);
         place->exists = found.exists;
         place->writable = found.writable;
+        place->granted = found.writable && path_is_granted(watch, found.path);
     } else {
         snprintf(place->resolved, sizeof place->resolved, "%s", place->asked);
         const struct mount *mount = mounts_find(watch->mounts, place->resolved);
@@ -119,7 +129,7 @@ void place_of_descriptor(const struct watch *watch, const struct act *act, int f
     int found = find_base(watch, act, fd);
     place->readable = true;
     place->exists = found >= 0 && resolve_name(found, place->resolved);
-    place->writable = false;
+    place->writable = place->granted = false;
     if (!place->exists)
         place->resolved[0] = 0;
     if (found >= 0)
@@ -147,13 +157,4 @@ bool place_is_closed(const struct place *place)
     // can be written to on any mount.
     bool descriptor = path_within(place->asked, "/proc") && !path_within(place->resolved, "/proc");
     return !descriptor && !path_within(place->resolved, "/dev") && !place->writable;
-}
-
-bool path_is_granted(const struct watch *watch, const char *path)
-{
-    const struct mount *mount = mounts_find(watch->mounts, path);
-    for (size_t i = 0; mount && i < watch->job->mounts; i++)
-        if (!strcmp(mount->path, watch->job->tmp[i]))
-            return true;
-    return false;
 }

@@ -63,6 +63,7 @@ static void add_watch(struct json *json, const struct run *run)
     json_uint(json, "notifications", watch->notifications);
     add_counts(json, "events", watch->events.count);
     add_counts(json, "dropped", watch->events.dropped);
+    add_counts(json, "unlisted", watch->events.unlisted);
 }
 
 void report_write(struct json *json, const struct run *run, const struct artifacts *artifacts)

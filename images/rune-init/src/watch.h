@@ -35,6 +35,7 @@ struct place {
     bool readable;             // false: the job's pointer is bad
     bool exists;
     bool writable; // its mount is
+    bool granted;  // it is found, and lies in a mount that the job was granted to write to
 };
 
 // Takes one waiting call and answers it. Call when the listener polls readable.

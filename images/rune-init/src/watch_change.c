@@ -96,6 +96,7 @@ struct answer watch_change(struct watch *watch, const struct act *act)
     if (!closed && change->kind == EVENT_KINDS)
         return GO_ON;
     event_begin(&event, closed ? EVENT_DENIED : change->kind);
+    event.granted = !closed && place.granted && (!renames || other.granted);
     json_text(&event.json, "op", op);
     event_text(&event, "path", told->resolved);
     if (renames)

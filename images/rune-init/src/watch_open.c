@@ -9,6 +9,7 @@ static void tell(struct watch *watch, const struct act *act, enum event_kind kin
 {
     static struct event event;
     event_begin(&event, kind);
+    event.granted = kind == EVENT_OPEN_WRITE && place->granted;
     if (op)
         json_text(&event.json, "op", op);
     event_text(&event, "path", place->resolved);

@@ -31,9 +31,9 @@ void watch_tell_denied(struct watch *watch, const struct act *act, const char *o
 
 struct answer watch_fork(struct watch *watch, const struct act *act)
 {
-    if (act->call == SYS_clone && (act->args[0] & (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
-                                                   CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
-                                                   CLONE_NEWNET))) {
+    const uint64_t never = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                           CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | CLONE_FILES;
+    if (act->call == SYS_clone && act->args[0] & never) {
         watch_tell_denied(watch, act, "clone", (int64_t)(act->args[0] & 0xffffffff));
         return REFUSE(EPERM);
     }

@@ -54,6 +54,25 @@ static void test_caps(void)
     CHECK(events.kept[EVENT_CONNECT] == 1 && events.length > 0);
 }
 
+// Beyond the cap they are counted as no loss; below it they are kept as any.
+static void test_granted(void)
+{
+    char path[32];
+    begin();
+    for (int i = 0; i < 1000; i++) {
+        snprintf(path, sizeof path, "/tmp/%d", i);
+        event_begin(&event, EVENT_OPEN_WRITE);
+        event.granted = true;
+        event_text(&event, "path", path);
+        event_end(&events, &event, 1, 7);
+        events_drop(&events, events.length);
+    }
+    CHECK(events.count[EVENT_OPEN_WRITE] == 1000 && events.kept[EVENT_OPEN_WRITE] == 300);
+    CHECK(events.unlisted[EVENT_OPEN_WRITE] == 700 && events.dropped[EVENT_OPEN_WRITE] == 0);
+    add(EVENT_OPEN_WRITE, "/dev/x", 1); // begun anew, so not granted
+    CHECK(events.dropped[EVENT_OPEN_WRITE] == 1);
+}
+
 // Every cap filled at once fits the table, and no two different events look the same.
 static void test_all_kinds(void)
 {
@@ -129,6 +148,7 @@ void test_events(void)
     test_hash();
     test_equal();
     test_caps();
+    test_granted();
     test_all_kinds();
     test_room();
     test_longest();

@@ -118,6 +118,10 @@ static void test_denied(void)
 static void test_processes(void)
 {
     CHECK(ask(&watched, SYS_clone, ARGS(CLONE_VM | CLONE_THREAD)) == OK);
+    CHECK(ask(&watched, SYS_clone, ARGS(CLONE_VM | CLONE_FILES | CLONE_THREAD)) == OK);
+    CHECK(ask(&watched, SYS_clone, ARGS(CLONE_FILES | 17)) == ASK);
+    CHECK(ask(&silent, SYS_clone, ARGS(CLONE_FILES | 17)) == REFUSED(EPERM));
+    CHECK(ask(&silent, SYS_clone, ARGS(CLONE_VM | CLONE_VFORK | 17)) == OK);
     CHECK(ask(&watched, SYS_clone, ARGS(17)) == ASK && ask(&silent, SYS_clone, ARGS(17)) == OK);
     static const uint64_t spaces[] = {CLONE_NEWNS,  CLONE_NEWUSER, CLONE_NEWPID,   CLONE_NEWNET,
                                       CLONE_NEWIPC, CLONE_NEWUTS,  CLONE_NEWCGROUP};

@@ -21,6 +21,9 @@ KEPT: dict[EventKind, int] = {
 """How many different events of a kind are kept; all are counted. Enough to show a pattern,
 few enough (1350 in all, each text at most _ARGV_MAX) to bound what a job can make us hold."""
 
+_GRANTED = frozenset({EventKind.OPEN_WRITE, EventKind.REMOVE})
+"""Recorded here only of changes that were made, so within the grant: not to list the last ones
+hides nothing. (What was refused is of kind `DENIED`.)"""
 _TEXT_MAX = 1024
 _ARGV_MAX = 4096
 
@@ -37,7 +40,8 @@ class Recorder:
         self._dropped = False
 
     def flooded(self) -> bool:
-        """Whether different events of some kind were more than are kept."""
+        """Whether different events of some kind were more than are kept, but for changes within
+        the grant."""
         return self._dropped
 
     def record(self, kind: EventKind, detail: dict[str, str | int]) -> None:
@@ -51,7 +55,7 @@ class Recorder:
         if key in self._seen:
             return
         if self._kept[kind] >= KEPT[kind]:
-            self._dropped = True
+            self._dropped |= kind not in _GRANTED
             return
         self._seen.add(key)
         self._kept[kind] += 1
