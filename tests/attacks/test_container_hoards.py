@@ -190,7 +190,7 @@ ATTACKS = {
 
 def run(backend: ContainerBackend, probe: str) -> Observation:
     files = {"/workspace/probe.py": (HEAD + SHARED + probe).encode()}
-    return backend.run(make_spec("python3 probe.py", files=files, open_files=256))
+    return backend.run(make_spec("python3 probe.py", files=files, open_files=256, wall_ms=60_000))
 
 
 @pytest.mark.parametrize("lane", LANES)

@@ -108,7 +108,7 @@ ATTACKS = {
 
 def run(backend: ContainerBackend, probe: str) -> Observation:
     files = {"/workspace/probe.py": (HEAD + TRIED + probe).encode()}
-    return backend.run(make_spec("python3 probe.py", files=files, file_count=9000))
+    return backend.run(make_spec("python3 probe.py", files=files, file_count=9000, wall_ms=60_000))
 
 
 @pytest.mark.parametrize("lane", LANES)
