@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from tests.nats_server import NatsServer
 ACK_WAIT_S = 2
 LEASE_S = ACK_WAIT_S / 3 * 4
 """How long a claim is watched."""
+ALONE = ("--concurrency", "1")
+"""Of a worker that has no other slot for what comes again."""
 
 
 def document(number: int, **more: Any) -> bytes:
@@ -59,11 +61,14 @@ class Bench:
             **more,
         }
 
-    def worker(self, *hooks: str, options: tuple[str, ...] = (), **more: str) -> int:
-        """Starts one; its number."""
+    def worker(
+        self, *hooks: str, without: Sequence[str] = (), options: tuple[str, ...] = (), **more: str
+    ) -> int:
+        """Starts one, less some guards (`tests.guards`); its number."""
         home = self.place / f"home{len(self.workers)}"
         home.mkdir()
-        words = [sys.executable, "-m", "tests.worker_process", *hooks, "consume"]
+        out = [word for name in without for word in ("--without", name)]
+        words = [sys.executable, "-m", "tests.worker_process", *out, *hooks, "consume"]
         with (self.place / f"worker{len(self.workers)}.log").open("ab") as log:
             process = subprocess.Popen(
                 [*words, *(() if "--backend" in options else ("--backend", "wasi")), *options],
@@ -87,6 +92,13 @@ class Bench:
         logs = "\n".join(self.log(number)[-3000:] for number in range(len(self.workers)))
         raise AssertionError(f"not within {seconds} s: {what}\n{logs}")
 
+    def until_empty(self, seconds: float = 60) -> None:
+        self.until(lambda: self.left() == 0, "nothing is left", seconds)
+
+    def until_dead(self, number: int = 0) -> None:
+        """Until a worker was struck dead (`tests.worker_process`)."""
+        assert self.workers[number].wait(60) == -signal.SIGKILL, self.log(number)
+
     def until_said(self, text: str, number: int = 0, seconds: float = 40) -> None:
         self.until(lambda: text in self.log(number), f"worker {number} says {text!r}", seconds)
 
@@ -102,7 +114,7 @@ class Bench:
     # -- the queue ---------------------------------------------------------------------------
 
     def command(
-        self, *words: str, without: tuple[str, ...] = (), **more: str
+        self, *words: str, without: Sequence[str] = (), **more: str
     ) -> subprocess.CompletedProcess[bytes]:
         """A command of ours, less some guards (`tests.guards`)."""
         home = self.place / "publisher"
@@ -160,7 +172,15 @@ class Bench:
 
         return list(self.talk(work))
 
+    def outcome(self) -> str:
+        """What the one answer says: an error's code, or the verdict."""
+        ((_, answer),) = self.answers()
+        error = answer.get("error")
+        return str(error["code"] if error else answer["verdict"])
+
     def stored(self) -> int:
+        """How many answers were ever published."""
+
         async def work(_: Any, js: Any) -> int:
             return int((await js.stream_info("RUN_RES")).state.last_seq)
 
@@ -174,6 +194,16 @@ class Bench:
             return int(info.num_pending) + int(info.num_ack_pending)
 
         return int(self.talk(work))
+
+    def file(self, data: bytes) -> str:
+        """A request as a file; its path."""
+        path = self.place / f"{name_of(data)}.json"
+        path.write_bytes(data)
+        return str(path)
+
+    def begun(self, data: bytes) -> int:
+        """How often this request was begun."""
+        return self.executions()[name_of(data)]
 
     def executions(self) -> Counter[str]:
         """How often each run was begun, from the ledgers of all workers."""
@@ -194,10 +224,22 @@ class Bench:
         )
         assert sorted(name for name, _ in self.answers()) == wanted
 
+    def committed(self) -> int:
+        """Requests whose claim is settled for good: the one terminal row of each."""
+
+        async def work(_: Any, js: Any) -> int:
+            state = (await js.stream_info("KV_RUN_CLAIMS", subjects_filter=">")).state
+            found = [await js.get_last_msg("KV_RUN_CLAIMS", each) for each in state.subjects or {}]
+            return sum(b'"state": "committed"' in (each.data or b"")[:40] for each in found)
+
+        return int(self.talk(work))
+
     def settled(self, documents: list[bytes], seconds: float = 60) -> None:
-        """The invariant: each request has exactly one stored answer, which was published once,
-        and nothing is left in the queue."""
+        """The invariant: each request has exactly one stored answer, which was published once;
+        its claim is settled; and nothing is left in the queue."""
         self.settled_names(documents, seconds)
+        known = min(len(documents), int(self.environment.get("MAGICRUNE_DEDUPE_MAX", "100000")))
+        assert self.committed() == known, "a claim is missing, or open"
         assert self.stored() == len(documents), "an answer was published more than once"
 
 

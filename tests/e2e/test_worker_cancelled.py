@@ -61,7 +61,7 @@ def test_a_job_whose_claim_is_lost_ends(
 
 
 def test_without_cancelling_the_slot_is_held(bench: Bench) -> None:
-    bench.worker("--without", "cancel", options=("--concurrency", "1"))
+    bench.worker(without=["cancel"], options=("--concurrency", "1"))
     bench.publish(LONG)
     bench.until(bench.executions, "it runs")
     take_over(bench, LONG)

@@ -13,6 +13,7 @@ import pytest
 from magicrune.worker.claim import Claim, ClaimLost, Claims
 from magicrune.worker.settings import WorkerSettings
 from magicrune.worker.topology import settle_topology
+from tests.guards import GUARDS
 from tests.nats_server import NatsServer
 
 pytestmark = pytest.mark.timeout(60)
@@ -62,14 +63,27 @@ def test_who_comes_second_has_lost(with_bucket: Callable[[Work], None]) -> None:
     with_bucket(work)
 
 
-def test_a_late_beat_of_our_own_is_no_loss(with_bucket: Callable[[Work], None]) -> None:
-    async def work(_: Any, claims: Claims) -> None:
-        mine = await claims.write("k", FRESH)
-        await claims.write("k", mine)  # a beat whose confirmation never came
-        done = await claims.write("k", replace(mine, state="committed", document=b"x"))
-        assert await claims.read("k") == done
+@pytest.fixture
+def taken_for_anothers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A late write of our own, and what fell out of the bucket, are no longer told apart."""
+    monkeypatch.setattr(Claims, "_revision_to_follow", Claims._revision_to_follow)  # put back
+    GUARDS["own"]()
 
-    with_bucket(work)
+
+async def beat_late(_: Any, claims: Claims) -> None:
+    mine = await claims.write("k", FRESH)
+    await claims.write("k", mine)  # a beat whose confirmation never came
+    done = await claims.write("k", replace(mine, state="committed", document=b"x"))
+    assert await claims.read("k") == done
+
+
+def test_a_late_beat_of_our_own_is_no_loss(with_bucket: Callable[[Work], None]) -> None:
+    with_bucket(beat_late)
+
+
+def test_else_who_lives_loses_to_itself(with_bucket: Any, taken_for_anothers: None) -> None:
+    with pytest.raises(ClaimLost):
+        with_bucket(beat_late)
 
 
 def test_who_commits_for_another_loses_to_its_beat(with_bucket: Callable[[Work], None]) -> None:
@@ -106,6 +120,17 @@ def test_silence_is_no_loss(with_bucket: Callable[[Work], None]) -> None:
         done = await claims.write("k", replace(mine, state="committed", document=b"x"))
         assert done.revision > mine.revision
         assert await claims.read("k") == done
+
+    with_bucket(work)
+
+
+def test_else_an_evicted_claim_is_a_lost_one(with_bucket: Any, taken_for_anothers: None) -> None:
+    async def work(_: Any, claims: Claims) -> None:
+        mine = await claims.write("k", FRESH)
+        for number in range(100):
+            await claims.write(f"k{number}", replace(FRESH, token=str(number)))
+        with pytest.raises(ClaimLost):
+            await claims.write("k", mine)
 
     with_bucket(work)
 

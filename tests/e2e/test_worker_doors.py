@@ -137,6 +137,30 @@ def test_another_configuration_is_never_used_silently(bench: Bench) -> None:
     assert "backoff" in bench.log(refused)
 
 
+def test_without_a_comparison_a_back_off_loses_a_request(bench: Bench) -> None:
+    """The server counts deliveries, in the place of our ack wait and of our count of starts:
+    after two dead workers nobody gets it any more, though five starts are wanted."""
+    bench.worker()
+    bench.until_said("ready")
+    bench.end()
+
+    async def backoff(_: Any, js: Any) -> None:
+        info = await js.consumer_info("RUN", "RUN_WORKER")
+        info.config.backoff, info.config.max_deliver = [0.3], 2
+        await js.add_consumer("RUN", info.config)
+
+    bench.talk(backoff)
+    bench.publish(document(1))
+    for number in (1, 2):
+        bench.worker("--at", "claimed", "kill", without=["differences"])
+        bench.until_dead(number)
+    bench.worker(without=["differences"])
+    bench.until_said("ready", 3)
+    bench.until(lambda: bench.left() == 0, "given up by the server")
+    assert bench.talk(lambda _, js: js.stream_info("RUN")).state.messages == 1
+    assert bench.answers() == []
+
+
 @pytest.mark.parametrize("lane", ["oci", "podman", "docker"])
 def test_containers(bench: Bench, lane: str, monkeypatch: pytest.MonkeyPatch) -> None:
     container_backend(lane, monkeypatch)

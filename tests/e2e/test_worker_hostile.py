@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,43 @@ def test_what_is_no_request_is_put_aside_once_with_a_reply(bench: Bench, bad: by
     bench.until(lambda: bench.left() == 0, "terminated")
     time.sleep(LEASE_S)
     assert bench.log().count("refused") == 1
+
+
+def test_without_a_term_it_is_refused_for_ever(bench: Bench) -> None:
+    bench.worker(without=["term"])
+    bench.until_said("ready")
+    bench.talk(lambda _, js: js.publish("run.req.default", b"{not json"))
+    bench.until(lambda: bench.log().count("refused") > 2, "refused again and again")
+    assert bench.left() == 1
+
+
+@pytest.mark.parametrize("without", [(), ["bury_first"]])
+def test_nowhere_to_put_aside_what_is_no_request(bench: Bench, without: Sequence[str]) -> None:
+    """It is put aside before it is terminated: else it is gone."""
+    bench.worker(without=without)
+    bench.until_said("ready")
+
+    async def take(_: Any, js: Any) -> Any:
+        config = (await js.stream_info("RUN_DLQ")).config
+        await js.delete_stream("RUN_DLQ")
+        await js.publish("run.req.default", b"{not json")
+        return config
+
+    config = bench.talk(take)
+    bench.until_said("postponed")
+    bench.talk(lambda _, js: js.add_stream(config))
+    bench.until_empty()
+    aside = bench.talk(lambda _, js: js.stream_info("RUN_DLQ")).state.messages
+    assert aside == (0 if without else 1)
+
+
+def test_without_a_look_at_the_reply_it_goes_anywhere(bench: Bench) -> None:
+    """A request's author forges an answer by the rights of the worker."""
+    bench.worker(without=["inbox"])
+    bench.until_said("ready")
+    reply = {"Magicrune-Reply": "run.res.x"}
+    bench.talk(lambda _, js: js.publish("run.req.default", b"bad", headers=reply))
+    bench.until(lambda: [name for name, _ in bench.answers()] == ["x"], "forged")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +148,7 @@ def test_hostile_headers_neither_deafen_nor_hide(bench: Bench, headers: bytes) -
 
 
 def test_with_the_client_as_it_comes_they_hide(bench: Bench) -> None:
-    bench.worker("--without", "headers", options=("--concurrency", "1"))
+    bench.worker(without=["headers"], options=("--concurrency", "1"))
     bench.until_said("ready")
     publish_by_hand(bench, HOSTILE[0], document(1))
     bench.publish(document(2))
@@ -162,3 +200,14 @@ def test_a_damaged_claim_is_an_answer_and_no_wedge(bench: Bench, forged: bytes) 
     assert answers[name_of(document(1))]["error"]["code"] == "MR-4607"
     assert answers[name_of(document(2))]["verdict"] == "green"
     assert bench.executions() == {name_of(document(2)): 1}
+
+
+def test_a_damaged_claim_that_is_a_defect_is_never_answered(bench: Bench) -> None:
+    bench.environment["NATS_CONSUMER_MAX_DELIVER"] = "1"
+    bench.worker(without=["damage"])
+    bench.until_said("ready")
+    key = request_sha256(parse_request(document(1)))
+    bench.talk(lambda _, js: js.publish(f"$KV.RUN_CLAIMS.{key}", b"garbage"))
+    bench.publish(document(1), document(2))
+    bench.until_empty()
+    assert [name for name, _ in bench.answers()] == [name_of(document(2))]

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import signal
-import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from magicrune.request import parse_request, request_sha256
 from magicrune.worker.claim import Claim, encode
-from tests.queue_bench import ACK_WAIT_S, LEASE_S, Bench, document, name_of
+from tests.queue_bench import ACK_WAIT_S, ALONE, LEASE_S, Bench, document, name_of
 
+ONE = document(1)
+LONG = {"MAGICRUNE_TEST_DELAY_MS": str(int((LEASE_S + 2 * ACK_WAIT_S) * 1000))}
 pytestmark = [pytest.mark.timeout(180), pytest.mark.together]
 
 
@@ -24,118 +26,180 @@ def test_many_requests_over_two_workers(bench: Bench) -> None:
     assert set(bench.executions().values()) == {1}
 
 
-def test_known_again_outside_the_duplicate_window(bench: Bench) -> None:
-    bench.worker()
-    bench.publish(document(1))
-    bench.settled([document(1)])
-    time.sleep(2.5)
-    assert bench.publish(document(1)) == [False]  # the server itself has forgotten it
-    bench.until_said("known")
-    bench.settled([document(1)])
-    assert set(bench.executions().values()) == {1}
-
-
-def test_without_the_claim_it_is_run_again(bench: Bench) -> None:
-    bench.worker("--without", "claims")
-    bench.publish(document(1))
-    bench.until(lambda: bench.left() == 0 and bench.stored() == 1, "answered")
-    bench.publish(document(1), known_id=False)
-    bench.until(lambda: bench.stored() == 2, "answered again")
-    assert set(bench.executions().values()) == {2}
-
-
-def test_a_lost_ack(bench: Bench) -> None:
-    bench.worker(MAGICRUNE_TEST_SKIP_ACK_ONCE="1")
-    bench.publish(document(1))
-    bench.until_said("ack skipped")
-    bench.until_said("known")
-    bench.settled([document(1)])
-    assert set(bench.executions().values()) == {1}
-
-
-def test_a_server_that_forgets_every_ack(bench: Bench) -> None:
-    """Redelivery although the double ack returned no error: published again under another id."""
-    bench.worker()
-    bench.publish(document(1))
-    bench.settled([document(1)])
-    for _ in range(3):
-        bench.publish(document(1), known_id=False)
-    bench.until(lambda: bench.log().count("known run_id") == 3 and bench.left() == 0, "known")
-    bench.settled([document(1)])
-    assert set(bench.executions().values()) == {1}
-
-
-def test_a_job_longer_than_the_ack_wait(bench: Bench) -> None:
-    slow = {"MAGICRUNE_TEST_DELAY_MS": str(int((LEASE_S + ACK_WAIT_S) * 1000))}
-    bench.worker(**slow)
-    bench.worker(**slow)
-    bench.publish(document(1))
-    bench.settled([document(1)])
-    assert set(bench.executions().values()) == {1}
-
-
-def test_without_the_heartbeat_it_is_run_twice_and_answered_once(bench: Bench) -> None:
-    slow = {"MAGICRUNE_TEST_DELAY_MS": str(int((LEASE_S + 2 * ACK_WAIT_S) * 1000))}
-    bench.worker("--without", "heartbeat", options=("--concurrency", "1"), **slow)
+@pytest.mark.parametrize(
+    ("without", "begun", "stored"),
+    [
+        ((), 1, 1),
+        (["server_beat"], 1, 1),
+        (["claim_beat"], 1, 1),
+        (["heartbeat"], 2, 1),
+        (["heartbeat", "fence"], 2, 2),
+    ],
+)
+def test_a_job_longer_than_the_ack_wait(
+    bench: Bench, without: Sequence[str], begun: int, stored: int
+) -> None:
+    """Beats to the server or to the claim are enough; without both, the fence remains."""
+    bench.worker(without=without, options=ALONE, **LONG)
     bench.until_said("ready")
-    bench.publish(document(1))
+    bench.publish(ONE)
     bench.until_said("run run_id")
-    bench.worker()
-    bench.until_said("done", 1)
-    bench.until_said("abandon", 0)  # the fence
-    bench.settled([document(1)])
-    assert set(bench.executions().values()) == {2}
+    bench.worker(without=without, options=ALONE)
+    bench.until_empty()
+    bench.until(lambda: {"done", "abandon"} & set(bench.log(0).split()), "the first is through")
+    assert (bench.begun(ONE), bench.stored()) == (begun, stored)
 
 
-@pytest.mark.parametrize("step", ["claimed", "running", "ran", "committed", "told"])
-def test_killed_at_each_step(bench: Bench, step: str) -> None:
-    bench.worker("--at", step, "kill")
+@pytest.mark.parametrize(
+    ("without", "twice"),
+    [((), False), (["one_a_slot"], False), (["one_a_slot", "claims"], True)],
+)
+def test_more_requests_than_slots(bench: Bench, without: Sequence[str], twice: bool) -> None:
+    """What is not fetched cannot expire. What expires prefetched, the claim holds."""
+    requests = [document(number) for number in range(4)]
+    slow = {"MAGICRUNE_TEST_DELAY_MS": "1500"}
+    bench.worker(without=without, options=ALONE, **slow)
     bench.until_said("ready")
-    bench.publish(document(1))
-    assert bench.workers[0].wait(30) == -signal.SIGKILL
+    bench.publish(*requests)
+    bench.until_said("run run_id")
+    bench.worker(without=[each for each in without if each == "claims"], options=ALONE, **slow)
+    bench.until(lambda: len(bench.answers()) == len(requests), "all answered")
+    bench.until_empty()
+    if twice:
+        bench.until(lambda: max(bench.executions().values()) == 2, "begun twice")
+    else:
+        bench.settled(requests)
+        assert set(bench.executions().values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("late", "without"),
+    [
+        *(("ack", ()), ("nak", ()), ("nak with a delay", ()), ("term", ())),
+        ("nak", ["claims"]),
+        # The beat puts the delay off, too.
+        ("nak with a delay", ["claims", "server_beat"]),
+    ],
+)
+def test_a_message_that_expired_in_other_hands(
+    bench: Bench, late: str, without: Sequence[str]
+) -> None:
+    """Taken by somebody who let it lie (prefetched); the ack wait over, a worker runs it, and
+    the first holder speaks while it does."""
     bench.worker()
-    bench.settled([document(1)])
-    begun = {"claimed": 1, "running": 2, "ran": 2, "committed": 1, "told": 1}[step]
-    assert set(bench.executions().values()) == {begun}
-
-
-@pytest.mark.parametrize("fenced", [True, False])
-def test_a_worker_that_slept_past_its_claim(bench: Bench, fenced: bool) -> None:
-    bench.worker("--at", "ran", "stop", *([] if fenced else ["--without", "fence"]))
     bench.until_said("ready")
-    bench.publish(document(1))
-    bench.until(lambda: set(bench.executions().values()) == {1}, "run")
+    bench.end()
+    bench.publish(ONE)
+
+    async def work(_: Any, js: Any) -> None:
+        pull = await js.pull_subscribe_bind(durable="RUN_WORKER", stream="RUN")
+        (msg,) = await pull.fetch(1, timeout=5)
+        for _ in range(2):
+            bench.worker(without=without, options=ALONE, MAGICRUNE_TEST_DELAY_MS="2500")
+        bench.until(lambda: "run run_id" in bench.log(1) + bench.log(2), "it runs")
+        if late == "ack":
+            await msg.ack_sync()
+        elif late == "term":
+            await msg.term()
+        else:
+            await msg.nak(delay=1 if "delay" in late else None)
+
+    bench.talk(work)
+    begun = 2 if without else 1
+    bench.until(lambda: bench.stored() == begun, "answered")
+    bench.until_empty()
+    assert (bench.begun(ONE), bench.stored()) == (begun, begun)
+
+
+@pytest.mark.parametrize(
+    ("step", "begun"),
+    [("claimed", 1), ("running", 2), ("ran", 2), ("committed", 1), ("told", 1)],
+)
+def test_killed_at_each_step(bench: Bench, step: str, begun: int) -> None:
+    kill_one_at(bench, step, ())
+    bench.settled([ONE])
+    assert bench.begun(ONE) == begun
+
+
+def kill_one_at(bench: Bench, step: str, without: Sequence[str]) -> None:
+    """One worker dies over a request, another one comes."""
+    bench.worker("--at", step, "kill", without=without)
+    bench.publish(ONE)
+    bench.until_dead()
+    bench.worker(without=without)
+    bench.until_said("ready", 1)
+
+
+@pytest.mark.parametrize("step", ["claimed", "running", "ran"])
+def test_without_a_takeover_it_is_never_answered(bench: Bench, step: str) -> None:
+    kill_one_at(bench, step, ["takeover"])
+    bench.until_said("another worker runs it", 1)  # which is dead
+    assert (bench.left(), bench.answers()) == (1, [])
+
+
+@pytest.mark.parametrize("step", ["claimed", "running", "ran"])
+def test_who_acks_before_its_answer_is_stored_loses_it(bench: Bench, step: str) -> None:
+    kill_one_at(bench, step, ["ack_last"])
+    assert (bench.left(), bench.answers()) == (0, [])
+
+
+def test_without_the_committed_answer_it_is_run_again(bench: Bench) -> None:
+    kill_one_at(bench, "committed", ["committed"])
+    bench.until_empty()
+    assert bench.begun(ONE) == 2
+
+
+def test_without_a_look_at_the_stored_answer_it_is_told_twice(bench: Bench) -> None:
+    kill_one_at(bench, "told", ["answered"])
+    bench.until_empty()
+    assert (bench.begun(ONE), bench.stored()) == (1, 2)
+
+
+@pytest.mark.parametrize(("without", "stored"), [((), 1), (["fence"], 2)])
+def test_a_worker_that_slept_past_its_claim(
+    bench: Bench, without: Sequence[str], stored: int
+) -> None:
+    """SIGSTOP, and the ack after another worker has the message."""
+    bench.worker("--at", "ran", "stop", without=without)
+    bench.publish(ONE)
+    bench.until(lambda: bench.begun(ONE) == 1, "it was run")
     bench.worker()
     bench.until_said("done", 1)
     bench.signal(0, signal.SIGCONT)
-    if fenced:
-        bench.until_said("abandon", 0)
-        bench.settled([document(1)])
-    else:  # the proof that the fence holds it
-        bench.until(lambda: bench.stored() == 2, "a second answer")
+    bench.until(lambda: {"done", "abandon"} & set(bench.log(0).split()), "the first is through")
+    bench.until_empty()
+    assert bench.stored() == stored
 
 
-def test_each_worker_dies_of_it(bench: Bench) -> None:
+@pytest.mark.parametrize("without", [(), ["attempts"]])
+def test_each_worker_dies_of_it(bench: Bench, without: Sequence[str]) -> None:
     bench.environment["NATS_CONSUMER_MAX_DELIVER"] = "2"
-    bench.worker("--at", "claimed", "kill")
-    bench.until_said("ready")
-    bench.publish(document(1))
-    bench.workers[0].wait(30)
-    bench.worker("--at", "claimed", "kill")
-    bench.workers[1].wait(30)
-    bench.worker()
-    bench.settled([document(1)])
-    ((_, answer),) = bench.answers()
-    assert answer["error"]["code"] == "MR-4605"
+    for number in range(2):
+        bench.worker("--at", "claimed", "kill", without=without)
+        bench.until_said("ready", number)
+        if number == 0:
+            bench.publish(ONE)
+        bench.until_dead(number)
+    bench.worker("--at", "claimed", "kill", without=without)
+    if without:  # and so on, worker after worker
+        bench.until_dead(2)
+        return
+    bench.settled([ONE])
+    assert bench.outcome() == "MR-4605"
     aside = bench.talk(lambda _, js: js.get_last_msg("RUN_DLQ", "run.dlq.default"))
-    assert aside.data == document(1)
-    assert bench.executions() == {}
+    assert (aside.data, bench.executions()) == (ONE, {})
 
 
-@pytest.mark.parametrize("repeatable", [False, True])
-def test_a_networked_job_whose_worker_died(bench: Bench, repeatable: bool) -> None:
-    """It is not run again, unless the request says that it may be."""
-    bench.worker()
+@pytest.mark.parametrize(
+    ("repeatable", "without", "said"),
+    [(False, (), "MR-4604"), (True, (), "green"), (False, ["unknown"], "green")],
+)
+def test_a_networked_job_whose_worker_died(
+    bench: Bench, repeatable: bool, without: Sequence[str], said: str
+) -> None:
+    """It is not run again, unless the request says that it may be. (With a network and a job
+    that uses it: test_worker_networked.py.)"""
+    bench.worker(without=without)
     bench.until_said("ready")
     data = document(1, repeatable=repeatable)
     claim = Claim("running", "t", "w", name_of(data), 1, networked=True, repeatable=repeatable)
@@ -147,10 +211,5 @@ def test_a_networked_job_whose_worker_died(bench: Bench, repeatable: bool) -> No
     bench.talk(plant)
     bench.publish(data)
     bench.settled([data])
-    ((_, answer),) = bench.answers()
-    if repeatable:
-        assert answer["verdict"] == "green"
-        assert bench.executions() == {name_of(data): 1}
-    else:
-        assert answer["error"]["code"] == "MR-4604"
-        assert bench.executions() == {}
+    assert bench.outcome() == said
+    assert bench.begun(data) == (said == "green")

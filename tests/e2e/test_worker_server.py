@@ -6,12 +6,14 @@ import contextlib
 import socket
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
-from tests.queue_bench import ACK_WAIT_S, Bench, document
+from tests.queue_bench import ACK_WAIT_S, ALONE, Bench, document, name_of
 
+ONE, TWO = document(1), document(2)
 pytestmark = [pytest.mark.timeout(180), pytest.mark.together]
 
 
@@ -29,39 +31,90 @@ def test_the_server_dies_under_load(bench: Bench) -> None:
     bench.settled(requests, 90)
 
 
-def test_purged_while_it_runs(bench: Bench) -> None:
-    bench.worker(MAGICRUNE_TEST_DELAY_MS="1500")
+@pytest.mark.parametrize("without", [(), ["reconnect"]])
+def test_the_server_is_away_for_a_while(bench: Bench, without: Sequence[str]) -> None:
+    bench.worker(without=without)
     bench.until_said("ready")
-    bench.publish(document(1))
+    bench.server.kill()
+    if without:
+        bench.until_said("ConnectionClosed")
+    else:
+        bench.until(lambda: bench.log().count("Connect call failed") > 3, "it tries on")
+    bench.server.start()
+    bench.publish(ONE)
+    if without:
+        time.sleep(ACK_WAIT_S)
+        assert (bench.left(), bench.answers()) == (1, [])  # the worker lives, and takes nothing
+    else:
+        bench.settled([ONE])
+
+
+@pytest.mark.parametrize(("without", "begun"), [((), 1), (["insist"], 2)])
+def test_the_server_restarts_before_the_ack(
+    bench: Bench, without: Sequence[str], begun: int
+) -> None:
+    """The answer is kept until it can be committed; else the run is worth nothing."""
+    bench.worker(without=without, MAGICRUNE_TEST_DELAY_MS="1500")
+    bench.publish(ONE)
+    bench.until_said("run run_id")
+    bench.server.kill()
+    bench.until_said("postponed" if without else "not written")
+    bench.server.start()
+    bench.settled([ONE])
+    assert bench.begun(ONE) == begun
+
+
+@pytest.mark.parametrize(("without", "begun"), [((), 1), (["claims"], 2)])
+def test_purged_while_it_runs(bench: Bench, without: Sequence[str], begun: int) -> None:
+    """It is answered all the same, and known when it is published again."""
+    bench.worker(without=without, MAGICRUNE_TEST_DELAY_MS="1500")
+    bench.publish(ONE)
     bench.until_said("run run_id")
     bench.talk(lambda _, js: js.purge_stream("RUN"))
-    bench.settled([document(1)])
-    bench.publish(document(2))
-    bench.settled([document(1), document(2)])
+    bench.until(lambda: bench.stored() == 1, "answered")
+    bench.publish(ONE, known_id=False)
+    bench.until_empty()
+    assert (bench.begun(ONE), bench.stored()) == (begun, begun)
 
 
-def test_no_room_for_answers(bench: Bench) -> None:
-    bench.worker()
-    bench.until_said("ready")
-
-    async def limit(_: Any, js: Any, most: int) -> None:
-        info = await js.stream_info("RUN_RES")
-        info.config.max_msgs, info.config.discard = most, "new" if most > 0 else "old"
-        await js.update_stream(info.config)
-
-    bench.publish(document(1))
-    bench.settled([document(1)])
-    bench.talk(lambda client, js: limit(client, js, 1))
-    bench.publish(document(2))
+@pytest.mark.parametrize(("without", "begun"), [((), 1), (["committed"], 2), (["ack_last"], 1)])
+def test_no_room_for_answers(bench: Bench, without: Sequence[str], begun: int) -> None:
+    """The committed answer waits for room, its request for the answer."""
+    bench.worker(without=without)
+    bench.publish(ONE)
+    bench.settled([ONE])
+    bench.talk(lambda _, js: limit_answers(js, 1))
+    bench.publish(TWO)
     bench.until_said("postponed")
-    bench.talk(lambda client, js: limit(client, js, -1))
-    bench.settled([document(1), document(2)])
-    assert set(bench.executions().values()) == {1}
+    if "committed" in without:
+        bench.until(lambda: bench.begun(TWO) == 2, "run again")
+    bench.talk(lambda _, js: limit_answers(js, -1))
+    bench.until_empty()
+    if "ack_last" in without:
+        assert [name for name, _ in bench.answers()] == [name_of(ONE)]
+    else:
+        bench.settled([ONE, TWO])
+    assert (bench.begun(TWO) > 1) == (begun > 1)
 
 
-def test_the_bucket_is_gone_and_comes_back(bench: Bench) -> None:
-    bench.worker()
-    bench.until_said("ready")
+async def limit_answers(js: Any, most: int) -> None:
+    """At most so many are stored, and no more taken; -1: any number."""
+    info = await js.stream_info("RUN_RES")
+    info.config.max_msgs, info.config.discard = most, "new" if most > 0 else "old"
+    await js.update_stream(info.config)
+
+
+@pytest.mark.parametrize(
+    ("without", "begun"), [((), 0), (["bucket"], 0), (["bucket", "written"], 2)]
+)
+def test_the_bucket_is_gone_and_comes_back(
+    bench: Bench, without: Sequence[str], begun: int
+) -> None:
+    """Who cannot read a claim does not run; who could, but cannot write one, does not either."""
+    for _ in range(2):
+        bench.worker(without=without, options=ALONE)
+    for number in range(2):
+        bench.until_said("ready", number)
 
     async def take(_: Any, js: Any) -> Any:
         config = (await js.stream_info("KV_RUN_CLAIMS")).config
@@ -69,20 +122,28 @@ def test_the_bucket_is_gone_and_comes_back(bench: Bench) -> None:
         return config
 
     config = bench.talk(take)
-    bench.publish(document(1))
-    bench.until_said("postponed")
-    assert bench.executions() == {}
+    for _ in range(2):
+        bench.publish(ONE, known_id=False)
+    complaint = "not written" if without else "postponed"
+    for number in range(2):
+        bench.until_said(complaint, number)
+    assert bench.begun(ONE) == begun
     bench.talk(lambda _, js: js.add_stream(config))
-    bench.settled([document(1)])
+    bench.until_empty()
+    if not begun:
+        bench.settled([ONE])
+        assert bench.begun(ONE) == 1
 
 
 class Proxy:
-    """Carries bytes to the server until it is told to stall."""
+    """Carries bytes to the server until it is told to stall, or to cut."""
 
     def __init__(self, port: int) -> None:
         self._target = port
         self.flows = threading.Event()
         self.flows.set()
+        self.open = True
+        self._carried: list[socket.socket] = []
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -91,7 +152,11 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 one, _ = self._server.accept()
+                if not self.open:
+                    one.close()
+                    continue
                 other = socket.create_connection(("127.0.0.1", self._target))
+                self._carried += [one, other]
                 for pair in ((one, other), (other, one)):
                     threading.Thread(target=self._carry, args=pair, daemon=True).start()
 
@@ -104,21 +169,40 @@ class Proxy:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
 
+    def cut(self) -> None:
+        """Ends all connections, and takes no more while it is not `open`."""
+        self.open = False
+        for each in self._carried:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         self._server.close()
 
 
-def test_a_partitioned_worker(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("how", "without", "stored"),
+    [("stall", (), 1), ("cut", (), 1), ("stall", ["fence"], 2), ("cut", ["fence"], 2)],
+)
+def test_a_partitioned_worker(bench: Bench, how: str, without: Sequence[str], stored: int) -> None:
     proxy = Proxy(bench.server.port)
-    delay = str(int(1000 * ACK_WAIT_S))
-    bench.worker(NATS_URL=f"nats://127.0.0.1:{proxy.port}", MAGICRUNE_TEST_DELAY_MS=delay)
-    bench.until_said("ready")
-    bench.publish(document(1))
+    bench.worker(
+        without=without,
+        NATS_URL=f"nats://127.0.0.1:{proxy.port}",
+        MAGICRUNE_TEST_DELAY_MS=str(1000 * ACK_WAIT_S),
+    )
+    bench.publish(ONE)
     bench.until_said("run run_id")
-    proxy.flows.clear()
+    if how == "stall":
+        proxy.flows.clear()
+    else:
+        proxy.cut()
     bench.worker()
     bench.until_said("done", 1)
+    bench.until_said("commit", 0)  # it has an answer as well
+    proxy.open = True
     proxy.flows.set()
-    bench.until_said("abandon", 0)
-    bench.settled([document(1)])
+    bench.until(lambda: {"done", "abandon"} & set(bench.log(0).split()), "the first is through")
+    bench.until_empty()
+    assert bench.stored() == stored
     proxy.close()
