@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -74,3 +75,48 @@ class NatsServer:
             self._process.send_signal(number)
             self._process.wait(20)
             self._process = None
+
+
+class Proxy:
+    """Carries bytes to the server until it is told to stall, or to cut."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self.flows = threading.Event()
+        self.flows.set()
+        self.open = True
+        self._carried: list[socket.socket] = []
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                one, _ = self._server.accept()
+                if not self.open:
+                    one.close()
+                    continue
+                other = socket.create_connection(("127.0.0.1", self._target))
+                self._carried += [one, other]
+                for pair in ((one, other), (other, one)):
+                    threading.Thread(target=self._carry, args=pair, daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self.flows.wait()
+                sink.sendall(data)
+        for each in (source, sink):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        """Ends all connections, and takes no more while it is not `open`."""
+        self.open = False
+        for each in self._carried:
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._server.close()

@@ -15,6 +15,16 @@ ONE = document(1)
 SLOW = {"MAGICRUNE_TEST_DELAY_MS": "3000"}
 
 
+def run_and_answered(bench: Bench, times: int) -> None:
+    """Once exactly; or where a guard is out, so often at least (the server may add to it)."""
+    bench.until_empty()
+    if times == 1:
+        bench.settled([ONE])
+        assert bench.begun(ONE) == 1
+    else:
+        bench.until(lambda: min(bench.begun(ONE), bench.stored()) >= times, f"run {times} times")
+
+
 @pytest.mark.parametrize(
     ("without", "told", "begun"),
     [((), 4, 1), (["message_id"], 0, 1), (["message_id", "claims"], 0, 2)],
@@ -28,8 +38,7 @@ def test_published_again_within_the_window(
     assert bench.command("publish", bench.file(ONE), without=without).returncode == told
     bench.worker(without=without, options=ALONE)
     bench.until_said("ready")
-    bench.until_empty()
-    assert (bench.begun(ONE), bench.stored()) == (begun, begun)
+    run_and_answered(bench, begun)
 
 
 @pytest.mark.parametrize(
@@ -46,8 +55,7 @@ def test_published_again_after_the_window(
     bench.settled([ONE])
     time.sleep(1.5)
     assert bench.command("publish", bench.file(ONE), without=without).returncode == told
-    bench.until_empty()
-    assert (bench.begun(ONE), bench.stored()) == (begun, begun)
+    run_and_answered(bench, begun)
 
 
 @pytest.mark.parametrize("without", [(), ["files"]])
@@ -76,8 +84,7 @@ def test_published_again_across_a_restart(bench: Bench, without: Sequence[str], 
     bench.server.start()
     bench.until_said("reconnected")
     bench.publish(ONE, known_id=False)
-    bench.until_empty()
-    assert (bench.begun(ONE), bench.stored()) == (begun, begun)
+    run_and_answered(bench, begun)
 
 
 @pytest.mark.parametrize("without", [(), ["watch"]])
@@ -114,8 +121,7 @@ def test_a_lost_ack(bench: Bench, without: Sequence[str], begun: int) -> None:
     bench.worker(without=without, MAGICRUNE_TEST_SKIP_ACK_ONCE="1")
     bench.publish(ONE)
     bench.until_said("ack skipped")
-    bench.until_empty()
-    assert (bench.begun(ONE), bench.stored()) == (begun, begun)
+    run_and_answered(bench, begun)
 
 
 @pytest.mark.parametrize(("without", "begun"), [((), 1), (["claims"], 4)])
@@ -126,5 +132,4 @@ def test_a_server_that_forgets_every_ack(bench: Bench, without: Sequence[str], b
     bench.settled([ONE])
     for _ in range(3):
         bench.publish(ONE, known_id=False)
-    bench.until_empty()
-    assert (bench.begun(ONE), bench.stored()) == (begun, begun)
+    run_and_answered(bench, begun)
