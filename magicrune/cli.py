@@ -27,13 +27,16 @@ _COMMANDS = {
     "schema": ("magicrune.cli_policy:schema_command", "Print a JSON schema."),
     "policy": ("magicrune.cli_policy:policy_group", "Check policy files."),
     "runs": ("magicrune.cli_runs:runs_group", "Look at past runs."),
-    "quarantine": ("magicrune.cli_runs:quarantine_group", "Look at withheld red output."),
+    "quarantine": (
+        "magicrune.cli_quarantine:quarantine_group",
+        "Withheld red output: look, release, purge.",
+    ),
     "consume": ("magicrune.cli_worker:consume_command", "Run requests from a queue, each once."),
-    "publish": ("magicrune.cli_worker:publish_command", "Queue requests."),
-    "result": ("magicrune.cli_worker:result_command", "Print the stored answer to a queued run."),
+    "publish": ("magicrune.cli_publish:publish_command", "Queue requests."),
+    "result": ("magicrune.cli_publish:result_command", "Print the stored answer to a queued run."),
     "images": ("magicrune.cli_images:images_group", "Build, list, remove images for containers."),
     "doctor": ("magicrune.cli_doctor:doctor_command", "Try every sandbox; say what it enforces."),
-    "explain": ("magicrune.cli_doctor:explain_command", "Show what a request would get."),
+    "explain": ("magicrune.cli_explain:explain_command", "Show what a request would get."),
     "completion": ("magicrune.cli_policy:completion_command", "Print shell completion code."),
 }
 

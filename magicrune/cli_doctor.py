@@ -1,4 +1,4 @@
-"""``magicrune doctor`` and ``explain``: what works here, and what a request would get."""
+"""``magicrune doctor``: what works here."""
 
 from __future__ import annotations
 
@@ -77,28 +77,3 @@ def _fix(fix: str, indent: int) -> list[str]:
         f"{'':{indent}} {lead if not number else ' ' * len(lead)}{step}"
         for number, step in enumerate(fix.splitlines())
     ]
-
-
-@click.command("explain")
-@click.option("-f", "--file", "source", required=True, metavar="FILE|-", help="The request.")
-@click.option("--policy", metavar="NAME|FILE", help="As for exec.")
-@click.option("--backend", default="auto", show_default=True, help="As for exec.")
-def explain_command(source: str, policy: str | None, backend: str) -> int:
-    """Print what a request would get, and from which line of the policy. Runs nothing."""
-    import sys
-
-    from magicrune.backends.select import choose
-    from magicrune.explain import explain
-    from magicrune.pipeline import needs_network
-    from magicrune.policy import load_policy, wanted_policy
-    from magicrune.request import parse_request
-    from magicrune.strictjson import read_limited
-
-    path = wanted_policy(policy)
-    data = read_limited(sys.stdin.buffer if source == "-" else source)
-    request = parse_request(data, source="stdin" if source == "-" else source)
-    rules = load_policy(path)
-    choice = choose(backend, rules.runtime.backends, network=needs_network(request, rules))
-    document = explain(request, path, choice)
-    write_stdout(json.dumps(document, indent=2).encode() + b"\n")
-    return 0

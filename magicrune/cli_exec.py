@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import importlib
 import json
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from magicrune.cli_output import Sink, Stdout, error_bytes, open_sink, refuse_taken
+from magicrune.cli_start import quick_start
 from magicrune.errors import CliUsage, MagicRuneError
 
 if TYPE_CHECKING:
@@ -70,7 +66,8 @@ class _Wish:
 @click.option(
     "--policy",
     metavar="NAME|FILE",
-    help="A shipped policy's name, or a file (has a slash or ends in .yml).  [default: default]",
+    help="What may be granted: a shipped policy's name (default, container), or a file (has a "
+    "slash or ends in .yml).  [default: MAGICRUNE_POLICY, else default]",
 )
 @click.option(
     "--timeout",
@@ -82,7 +79,7 @@ class _Wish:
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
     metavar="NUMBER",
-    help="Seed of the run, instead of the request's.",
+    help="Seed of the run, instead of the request's: same request and seed, same output.",
 )
 @click.option(
     "--out",
@@ -101,8 +98,9 @@ class _Wish:
     type=click.Choice(["auto", "wasi", "oci", "podman", "docker", "fake"]),
     default="auto",
     show_default=True,
-    help="The sandbox; auto takes the first of the policy's that works here. "
-    "fake runs nothing and needs MAGICRUNE_UNSAFE_FAKE=1.",
+    metavar="NAME",
+    help="The sandbox: wasi, oci, podman, docker; auto takes the first of the policy's that "
+    "works here. fake runs nothing and needs MAGICRUNE_UNSAFE_FAKE=1.",
 )
 @click.option(
     "--format",
@@ -110,6 +108,7 @@ class _Wish:
     type=click.Choice(["json", "human"]),
     default="json",
     show_default=True,
+    metavar="json|human",
     help="One JSON document, or a report to read.",
 )
 def exec_command(
@@ -162,7 +161,7 @@ def _refuse_taken(out: str, wish: _Wish) -> None:
 
 
 def _answer(wish: _Wish, sink: Sink) -> int:
-    with _quick_start():
+    with quick_start():
         request, policy, choice = _load(wish)
         import magicrune.ledger
         import magicrune.pipeline
@@ -223,42 +222,6 @@ def _tell(result: SpellResult, wish: _Wish, sink: Sink) -> int:
     sink.write(_report(result) if wish.human else to_json(result))
     _summarise(result, wish)
     return exit_code(result)
-
-
-class _Deferred(ModuleType):
-    """Stands in for importlib.metadata (10 ms to import) until something of it is called."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            if sys.modules.get(self.__name__) is self:
-                del sys.modules[self.__name__]
-            real = importlib.import_module(self.__name__)
-            return getattr(real, name)(*arguments, **named)
-
-        return call
-
-
-@contextlib.contextmanager
-def _quick_start() -> Iterator[None]:
-    """For imports. They make many objects and no garbage: collecting meanwhile costs a
-    tenth of their time. And no pydantic plugin that happens to be installed sees requests:
-    so what pydantic would look for them with is not loaded either."""
-    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-    stand_in = _Deferred("importlib.metadata")
-    deferred = sys.modules.setdefault(stand_in.__name__, stand_in) is stand_in
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if deferred and sys.modules.get(stand_in.__name__) is stand_in:
-            del sys.modules[stand_in.__name__]
-        gc.freeze()  # what was imported stays: no later collection looks at it
-        if was_on:
-            gc.enable()
 
 
 def _report(result: SpellResult) -> bytes:

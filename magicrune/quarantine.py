@@ -12,6 +12,7 @@ import contextlib
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ from magicrune.owner import is_left, sign
 
 _DRAFT = ".draft-"
 _RUN_ID = re.compile(r"r_[0-9a-f]{32}")
+_IDLE_S = 3600.0
 _ATTEMPT = re.compile(r"[1-9][0-9]{0,8}")
 
 
@@ -138,6 +140,36 @@ class Quarantine:
                 raise
             sync(parent)
         return dest
+
+    def purge(self, before: float) -> tuple[tuple[Held, ...], tuple[str, ...]]:
+        """Removes what was put away before `before` (seconds since 1970): what was removed, and
+        the damaged attempts that were left.
+
+        The empty directory of a run goes with a purge an hour later: a run may be using it.
+        """
+        removed: list[Held] = []
+        damaged: list[str] = []
+        with _failures(self.root), contextlib.ExitStack() as opened:
+            if not self.root.is_symlink() and not self.root.exists():
+                return (), ()
+            root = self._open_root(opened, create=False)
+            for run_id in filter(_RUN_ID.fullmatch, names_in(root)):
+                with contextlib.ExitStack() as inner:
+                    run = open_directory(inner, root, run_id)
+                    idle = os.fstat(run).st_mtime < time.time() - _IDLE_S
+                    for attempt in filter(_ATTEMPT.fullmatch, names_in(run)):
+                        try:
+                            held = summarise(read_manifest(inner, run, run_id, attempt))
+                        except (QuarantineFailed, KeyError, TypeError, ValueError):
+                            damaged.append(f"{self.root}/{run_id}/{attempt}")
+                            continue
+                        if held.stored_at < before:
+                            remove_tree(run, attempt)
+                            removed.append(held)
+                if idle:
+                    with contextlib.suppress(OSError):  # something is in it
+                        os.rmdir(run_id, dir_fd=root)
+        return tuple(removed), tuple(damaged)
 
     def _open_root(self, opened: contextlib.ExitStack, *, create: bool) -> int:
         if create:

@@ -70,7 +70,7 @@ def test_a_person_gets_a_table(images: Path) -> None:
 
 def test_explain_shows_the_engines_words(images: Path) -> None:
     sample = str(ROOT / "samples/ok.json")
-    done = magicrune("explain", "-f", sample, "--backend", "oci", home=images)
+    done = magicrune("explain", "-f", sample, "--backend", "oci", "--json", home=images)
     told = json.loads(done.stdout)
     assert told["engine_words"]["process"]["noNewPrivileges"] is True
     assert told["sources"]["memory"].endswith(":31")

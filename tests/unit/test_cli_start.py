@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from magicrune.cli_exec import _Deferred
+from magicrune.cli_start import Deferred
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "ok.json"
 SCRIPT = """
@@ -39,7 +39,7 @@ def test_start_loads_no_metadata_and_leaves_it_usable(tmp_path: Path) -> None:
 def test_what_stands_in_calls_the_real_module(monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.metadata as real
 
-    stand_in = _Deferred(real.__name__)
+    stand_in = Deferred(real.__name__)
     monkeypatch.setitem(sys.modules, real.__name__, stand_in)
     assert stand_in.version("click") == real.version("click")
     assert importlib.import_module(real.__name__) is not stand_in
