@@ -18,6 +18,8 @@ GAPS: dict[str, dict[str, str]] = {
         "sparse_file_is_bounded": "no tool of the lane makes sparse files",
         "shared_memory_is_private": "there is no /dev/shm",
         "daemon_dies_with_the_job": "there are no sessions",
+        "stubborn_daemon_is_ended": "there are no sessions",
+        "zombies_are_bounded": "there is no fork",
         "own_loopback_works": "there are no sockets",
         "connecting_away_is_refused_at_once": "there are no sockets",
     },
@@ -145,12 +147,40 @@ def closed_streams_are_borne(run: Run) -> None:
 
 
 @behaviour
+def closed_stdin_cannot_be_read(run: Run) -> None:
+    seen = run("cat <&- 2>/dev/null; echo $?; cat", stdin=b"rest")
+    code, _, rest = seen.stdout.partition(b"\n")
+    assert (code != b"0", rest) == (True, b"rest")
+
+
+@behaviour
+def output_is_binary(run: Run) -> None:
+    every = bytes(range(256)) * 16
+    seen = run("cat a; cat a >&2", files={"/workspace/a": every})
+    assert (seen.stdout, seen.stderr) == (every, every)
+
+
+@behaviour
 def flood_is_cut_at_the_limit(run: Run) -> None:
     seen = run("cat /dev/zero", output_bytes=1 << 20)
     assert seen.ending is Ending.OUTPUT_LIMIT
     assert len(seen.stdout) == 1 << 20
     assert seen.stdout_truncated
     assert "output" in limits(seen)
+
+
+@behaviour
+def flood_of_a_gigabyte_is_cut(run: Run) -> None:
+    seen = run("head -c 1073741824 /dev/zero; echo after >&2", output_bytes=1 << 20)
+    assert (seen.ending, seen.stderr) == (Ending.OUTPUT_LIMIT, b"")
+    assert seen.stdout == bytes(1 << 20)
+
+
+@behaviour
+def flood_from_the_background_is_cut(run: Run) -> None:
+    seen = run("cat /dev/zero & sleep 10", output_bytes=1 << 20)
+    assert (seen.ending, len(seen.stdout)) == (Ending.OUTPUT_LIMIT, 1 << 20)
+    assert seen.usage.wall_ms < 10_000
 
 
 @behaviour
@@ -310,6 +340,14 @@ def daemon_dies_with_the_job(run: Run) -> None:
 
 
 @behaviour
+def stubborn_daemon_is_ended(run: Run) -> None:
+    stubborn = "trap '' TERM HUP INT; while :; do sleep 1; done"
+    seen = run(f'setsid sh -c "{stubborn}" & setsid sh -c "{stubborn}" & sleep 30', wall_ms=800)
+    assert seen.ending is Ending.TIMEOUT
+    assert seen.usage.wall_ms < 15_000
+
+
+@behaviour
 def background_dies_with_the_job(run: Run) -> None:
     seen = run("sleep 30 & echo gone")
     assert (seen.ending, seen.stdout) == (Ending.EXITED, b"gone\n")
@@ -359,6 +397,14 @@ def memory_of_a_child_is_bounded(run: Run) -> None:
 
 
 @behaviour
+def memory_of_the_parent_is_bounded(run: Run) -> None:
+    """Its children live, and take nothing."""
+    seen = run(f"sleep 15 & sleep 15 & {_EAT}", memory_bytes=64 << 20)
+    assert seen.ending is Ending.OOM
+    assert seen.usage.wall_ms < 15_000
+
+
+@behaviour
 def fork_bomb_is_bounded(run: Run) -> None:
     seen = run("f() { f | f & }; f; sleep 1; echo alive", pids=16, wall_ms=5000)
     assert "pids" in limits(seen)
@@ -379,6 +425,24 @@ def many_short_processes_leave_no_zombies(run: Run) -> None:
     assert not limits(seen)
 
 
+_LEAVE = """
+import os, sys
+made = 0
+try:
+    for made in range(200):
+        if os.fork() == 0: os._exit(0)
+except OSError as error: print(error.errno, made < 16)
+"""
+
+
+@behaviour
+def zombies_are_bounded(run: Run) -> None:
+    """Who does not look after its dead has no room for others."""
+    seen = run('python3 -c "$LEAVE"', env={"LEAVE": _LEAVE}, pids=16)
+    assert seen.stdout == b"11 True\n", seen.stderr  # EAGAIN
+    assert "pids" in limits(seen)
+
+
 @behaviour
 def orphans_are_reaped(run: Run) -> None:
     seen = run(f"{loop(40, '(sh -c : &)')}; sleep 0.3; echo all", pids=24)
@@ -389,6 +453,18 @@ def orphans_are_reaped(run: Run) -> None:
 def huge_argument_arrives(run: Run) -> None:
     word = "a" * 100_000
     assert run(f"printf %s {word} | wc -c").stdout.strip() == b"100000"
+
+
+@behaviour
+def many_arguments_arrive(run: Run) -> None:
+    words = " ".join(map(str, range(20_000)))
+    assert run(f"sh -c 'echo $# $1 ${{20000}}' x {words}").stdout == b"20000 0 19999\n"
+
+
+@behaviour
+def many_variables_arrive(run: Run) -> None:
+    given = {f"V{number}": "v" * 100 for number in range(900)}
+    assert run("env | grep -c '^V[0-9]*=v'", env=given).stdout == b"900\n"
 
 
 # -- identity and environment -----------------------------------------------------------------
@@ -437,6 +513,16 @@ def same_job_gives_same_output(run: Run) -> None:
     first, second = (run(job, files={"/workspace/a": b"A"}) for _ in range(2))
     assert (first.stdout, first.artifacts) == (second.stdout, second.artifacts)
     assert first.stdout
+
+
+@behaviour
+def the_same_seed_gives_the_same_output(run: Run) -> None:
+    """As plan() hands it on (spec.py); what the job makes of it is its own."""
+    job = "echo $MAGICRUNE_SEED; awk 'BEGIN { srand(ENVIRON[\"MAGICRUNE_SEED\"]); print rand() }'"
+    first, second, other = (
+        run(job, env={"MAGICRUNE_SEED": str(seed)}, seed=seed).stdout for seed in (7, 7, 8)
+    )
+    assert first == second != other
 
 
 @behaviour
