@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from docker.errors import NotFound
 
-from magicrune.backends.docker.engine import DockerEngine
+from magicrune.backends.docker.engine import DockerContainer, DockerEngine
 from magicrune.backends.podman.engine import PodmanEngine
 from magicrune.backends.rune import daemon
 from magicrune.backends.rune.reach import Trouble, find_trouble
+from magicrune.backends.rune.socket_dir import SocketDir
 from magicrune.errors import BackendFailed
 from magicrune.images import store
 
@@ -81,3 +83,22 @@ def test_what_a_sdk_raises_is_told_as_our_failure(
         kind().find_image("base", None)
     with pytest.raises(BackendFailed):
         kind().sweep()
+
+
+class NoAppArmor:
+    """Docker's client on a machine whose kernel has AppArmor and that lacks its programs."""
+
+    def create_container_from_config(self, _body: object, _name: str) -> dict[str, str]:
+        return {"Id": "1"}
+
+    def start(self, _identity: str) -> None:
+        raise OSError("AppArmor enabled on system but running `apparmor_parser` failed")
+
+    def remove_container(self, _identity: str, **_options: bool) -> None:
+        raise NotFound("gone")
+
+
+def test_docker_without_the_programs_of_apparmor_is_told_with_a_remedy(home: Path) -> None:
+    with pytest.raises(BackendFailed) as caught:
+        DockerContainer(NoAppArmor(), "name", {}, SocketDir())
+    assert caught.value.hint == "apt-get install apparmor"
