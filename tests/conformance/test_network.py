@@ -260,7 +260,8 @@ for _ in range(100):
 print(good > 50)
 """,
         f"127.0.0.1:{echo.port}",
-        wall_ms=10_000,
+        wall_ms=60_000,
+        cpu_ms=60_000,
     )
     assert (seen.ending, seen.stdout) == (Ending.EXITED, b"True\n"), seen.stderr
 

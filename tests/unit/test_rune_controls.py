@@ -15,6 +15,7 @@ from magicrune.backends.rune.controls import (
     read_runtime,
     require_held,
 )
+from magicrune.backends.rune.controls_cgroup import read_sockets
 from magicrune.backends.rune.seccomp import load
 from magicrune.errors import ControlNotHeld
 from magicrune.observation import ControlReading
@@ -106,6 +107,28 @@ JOB: dict[str, Any] = {
     "tried": 57,
     "kill_scope": "pid_namespace",
 }
+
+
+@pytest.mark.parametrize(
+    ("group", "trouble", "held", "told"),
+    [
+        ({"version": 1, "tcp_max": 16 << 20}, "", True, "limit 16777216"),
+        ({"version": 1, "tcp_max": (16 << 20) + 1}, "", False, "limit 16777217"),
+        ({"version": 1, "tcp_max": "max"}, "", False, "limit max"),
+        ({"version": 1, "tcp_max": None}, "", False, "limit None"),
+        ({"version": None}, "", False, "limit None"),
+        ({"version": 1, "tcp_max": "max"}, "no right", True, "limit max"),
+        ({"version": 1, "tcp_max": 1}, "no right", True, "limit 1"),
+        ({"version": 2, "memory_max": 1 << 28}, "", True, "part of it"),
+        ({"version": 2, "memory_max": "max"}, "", False, "no memory limit"),
+    ],
+)
+def test_buffers_of_sockets_are_limited_or_it_is_said_that_they_cannot_be(
+    group: dict[str, Any], trouble: str, held: bool, told: str
+) -> None:
+    reading = read_sockets({"cgroup": group}, WANTED, trouble)
+    assert (reading.held, reading.measured) == (held, told)
+    assert (trouble in reading.mechanism) is (group.get("tcp_max") != 1)
 
 
 def read(container: Any, job: Any, *, swap: bool = True) -> tuple[ControlReading, ...]:

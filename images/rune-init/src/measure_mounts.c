@@ -66,6 +66,10 @@ void measure_cgroup(struct json *json, const struct cgroup *cgroup)
     add_limit(json, "memsw_max", known, value);
     known = cgroup_number(cgroup, CGROUP_PIDS, "pids.max", NULL, &value);
     add_limit(json, "pids_max", known, value);
+    // Of version 1: buffers of TCP and UDP sockets, which are no part of its memory limit.
+    known = version == 1 &&
+            cgroup_number(cgroup, CGROUP_MEMORY, "memory.kmem.tcp.limit_in_bytes", NULL, &value);
+    add_limit(json, "tcp_max", known, value);
     uint64_t quota = 0, period = 0;
     known = cgroup_cpu_limit(cgroup, &quota, &period);
     add_limit(json, "cpu_quota_us", known, quota);

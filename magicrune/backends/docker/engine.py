@@ -26,6 +26,7 @@ from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
 from magicrune.backends.rune.outside import Outside, look_outside
 from magicrune.backends.rune.reach import Trouble, Unreachable, find_trouble
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
+from magicrune.backends.rune.socket_memory import group_of_peer
 from magicrune.backends.rune.starting import how_to_name
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
@@ -188,6 +189,9 @@ class DockerContainer:
             self.remove()
             status = getattr(error, "status_code", None)
             raise refusal(shorten(error), status, "docker") from error
+
+    def memory_group(self) -> Path | None:
+        return group_of_peer(self.connection)
 
     def complaint(self) -> str:
         return self._said

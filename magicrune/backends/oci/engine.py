@@ -20,6 +20,7 @@ from magicrune.backends.oci.delegation import (
 )
 from magicrune.backends.oci.hierarchy import (
     HOW_TO_MOUNT,
+    MEMORY,
     Hierarchy,
     other_hierarchies,
     places_of,
@@ -127,7 +128,8 @@ class OciEngine:
                 words["root"]["path"] = str(bundle / "rootfs")
             (bundle / "config.json").write_text(json.dumps(words))
             rootless = self._prepare_user(runtime, container) if self.rootless else None
-            return OciContainer(runtime, home, bundle, overlay, rootless)
+            memory = _memory_group(words, rootless)
+            return OciContainer(runtime, home, bundle, overlay, rootless, memory)
         except BaseException:
             shutil.rmtree(bundle, ignore_errors=True)
             raise
@@ -176,6 +178,13 @@ def _how_to_get(runtime: str | None) -> str:
     if runtime is None or runtime in RUNTIMES:
         return install(runtime or RUNTIMES[0])
     return f"# put {runtime} on PATH, or name another runtime.oci_runtime in the policy"
+
+
+def _memory_group(words: dict[str, Any], rootless: Rootless | None) -> Path | None:
+    """Where the runtime puts the container in the memory hierarchy of version 1."""
+    if rootless is not None:
+        return rootless.groups.directories[0] if rootless.groups is not None else None
+    return MEMORY / str(words["linux"]["cgroupsPath"]).lstrip("/")
 
 
 def _why_not_rootless(hierarchy: Hierarchy) -> tuple[str, str]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from magicrune.remedy import as_root
 
 _ROOT = Path("/sys/fs/cgroup")
+MEMORY = _ROOT / "memory"
+"""The memory hierarchy of version 1."""
 HOW_TO_MOUNT = as_root(f"mount -t cgroup2 cgroup2 {_ROOT}")
 """Where there are no control groups at all."""
 

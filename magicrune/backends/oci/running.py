@@ -74,8 +74,16 @@ class OciContainer:
     """One runtime process in the foreground, and our end of the stream to its init."""
 
     def __init__(
-        self, runtime: str, home: Path, bundle: Path, overlay: str, rootless: Rootless | None
+        self,
+        runtime: str,
+        home: Path,
+        bundle: Path,
+        overlay: str,
+        rootless: Rootless | None,
+        memory: Path | None,
     ) -> None:
+        """`memory`: its control group for memory (version 1), once the runtime has made it."""
+        self._memory = memory
         self._runtime = [runtime, "--root", str(home / "state")]
         if rootless is not None and rootless.leave_groups:
             self._runtime.insert(1, "--cgroup-manager=disabled")
@@ -163,6 +171,9 @@ class OciContainer:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(1.0)
         return self.complaint()[:500] or "did not start, and did not say why"
+
+    def memory_group(self) -> Path | None:
+        return self._memory
 
     def complaint(self) -> str:
         if self._stderr < 0:

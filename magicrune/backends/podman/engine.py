@@ -27,6 +27,7 @@ from magicrune.backends.rune.engine import BY_CGROUP, FoundImage
 from magicrune.backends.rune.outside import Outside, look_outside
 from magicrune.backends.rune.reach import Trouble, Unreachable, find_trouble
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
+from magicrune.backends.rune.socket_memory import group_of_peer
 from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
 from magicrune.images.archive import reference
@@ -208,6 +209,9 @@ class PodmanContainer:
         except Exception as error:
             self.remove()
             raise BackendFailed(shorten(error), where="podman") from error
+
+    def memory_group(self) -> Path | None:
+        return group_of_peer(self.connection)
 
     def complaint(self) -> str:
         return ""

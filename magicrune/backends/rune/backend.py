@@ -15,12 +15,14 @@ from magicrune.backends.rune.controls import (
     read_runtime,
     require_held,
 )
+from magicrune.backends.rune.controls_cgroup import read_sockets
 from magicrune.backends.rune.events import count_events, is_complete, read_events
 from magicrune.backends.rune.frames import FrameInvalid
 from magicrune.backends.rune.network import DESCRIPTORS, add_network, brokering
 from magicrune.backends.rune.outcome import Outcome, read_outcome
 from magicrune.backends.rune.seccomp import load
 from magicrune.backends.rune.session import converse
+from magicrune.backends.rune.socket_memory import SocketMemory
 from magicrune.backends.rune.spent import read_spent
 from magicrune.backends.rune.starting import how_to_start
 from magicrune.cancellation import Cancellation
@@ -56,6 +58,7 @@ class ContainerBackend:
         clock.lap("prepare_ms")
         cancellation.check()
         readings: list[ControlReading] = []
+        sockets = SocketMemory(container.socket_bytes)
 
         def how_to_hold(control: str) -> str:
             named = container.oci_runtime
@@ -72,6 +75,7 @@ class ContainerBackend:
                 require_held(readings, how_to_hold)
                 return
             readings.extend(read_controls(container_stage, job_stage, **told))
+            readings.append(read_sockets(container_stage, container, sockets.trouble))
             if network is not None:
                 readings.append(network.receive(channel.take_descriptors()))
             require_held(readings, how_to_hold)
@@ -87,7 +91,9 @@ class ContainerBackend:
             channel = Channel(running.connection, descriptors=DESCRIPTORS if network else 0)
             try:
                 with cancellation.ending_by(channel.cut):
-                    transcript = converse(channel, spec, approve)
+                    transcript = converse(
+                        channel, spec, approve, lambda: sockets.limit(running.memory_group())
+                    )
             finally:
                 channel.close()
             if transcript.report is None:

@@ -27,6 +27,9 @@ INIT_FILES = 1024
 SHM_BYTES = 16 << 20
 """Of /dev/shm, for semaphores and shared memory of the job (Python's multiprocessing)."""
 SHM_INODES = 1000
+SOCKET_BYTES = 16 << 20
+"""Of TCP and UDP buffers, where they are no part of memory: more only makes windows smaller, as
+on a machine that is short of memory."""
 LABEL = "org.magicrune.run_id"
 OWNER_LABEL = "org.magicrune.owner"
 
@@ -76,6 +79,8 @@ class Container:
     tmpfs: tuple[TmpFs, ...]
     memory_bytes: int
     """Of the whole container: processes and the files in its file systems. No swap."""
+    socket_bytes: int
+    """Of buffers of TCP and UDP sockets, where the kernel counts them apart (socket_memory)."""
     pids: int
     cpus: int | None
     open_files: int
@@ -129,6 +134,7 @@ def lower(spec: ContainerSpec, *, profile: Profile, image: str, owner: str) -> C
         image_digest=spec.image_digest,
         tmpfs=(*scratch, shm),
         memory_bytes=limits.memory_bytes + limits.tmp_bytes + INIT_MEMORY,
+        socket_bytes=min(SOCKET_BYTES, limits.memory_bytes),
         pids=limits.pids + INIT_PIDS,
         cpus=limits.cpus,
         open_files=max(limits.open_files, INIT_FILES),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from magicrune.backends.rune.controls_process import part
 from magicrune.observation import ControlReading
 
 if TYPE_CHECKING:
@@ -50,3 +51,31 @@ def read_cgroup(group: Measured, wanted: Container, swap: bool) -> Iterator[Cont
             f"{quota} us in {period} us",
             isinstance(quota, int) and isinstance(period, int) and quota <= wanted.cpus * period,
         )
+
+
+def read_sockets(stage: Measured, wanted: Container, trouble: str) -> ControlReading:
+    """Buffers of sockets. Where nobody could set a limit (`trouble`: socket_memory), that is what
+    the control says: the machine's own is left."""
+    group = part(stage, "cgroup")
+    control, version, most = "socket_memory", group.get("version"), wanted.socket_bytes
+    if version == 2:
+        memory = isinstance(group.get("memory_max"), int)
+        told = "part of it" if memory else "no memory limit"
+        return ControlReading(control, "cgroup v2 memory limit", "part of it", told, memory)
+    limit = group.get("tcp_max")
+    held = isinstance(limit, int) and limit <= most
+    if trouble and not held:
+        return ControlReading(
+            control,
+            f"tcp_mem and udp_mem of the machine: {trouble}",
+            "no limit of its own",
+            f"limit {limit}",
+            held=True,
+        )
+    return ControlReading(
+        control,
+        f"cgroup v{version} limit of TCP and UDP buffers, set by the executor",
+        f"<= {most} bytes",
+        f"limit {limit}",
+        held,
+    )

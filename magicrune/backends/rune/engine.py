@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from magicrune.backends.base import Probe
     from magicrune.backends.rune.container import Container
 
@@ -27,6 +29,10 @@ class Running(Protocol):
     """A container that was started, and the stream to its init."""
 
     connection: socket.socket
+
+    def memory_group(self) -> Path | None:
+        """The directory of its control group for memory, with version 1 and where it can be told.
+        Init is there by now."""
 
     def complaint(self) -> str:
         """What the engine or init said on standard error; empty if nothing."""

@@ -33,21 +33,28 @@ _PASSING = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.ETIMED
 """But not with these: the machine was short of something, or we were slow."""
 
 
-def converse(channel: Channel, spec: ContainerSpec, approve: Approve) -> Transcript:
+def converse(
+    channel: Channel,
+    spec: ContainerSpec,
+    approve: Approve,
+    complete: Callable[[], None] = lambda: None,
+) -> Transcript:
     """Runs the job of `spec` and gives back all that init told.
 
+    `complete` adds to the container what it lacks, once init is there and before it measures.
     `approve` gets the controls measured of the container and of the held job, and raises to
     refuse them: nothing has run then. Where init cannot make the job's process, it gets None for
     that: often a control of the container is missing, and tells why. Raises BackendFailed where
     the sandbox broke before the job was started, or where init tells a failure of its own. An
     init that goes silent or is killed *after* that gives a transcript without a report: hostile.
     """
-    for frame in setup_frames(spec):
-        channel.queue(frame)
     start_by = time.monotonic() + START_S
     ready = _expect(channel, "R", start_by)
     if ready.get("protocol") != PROTOCOL:
         raise BackendBroken(f"speaks protocol {ready.get('protocol')!r}", where="rune-init")
+    complete()
+    for frame in setup_frames(spec):
+        channel.queue(frame)
     container = _expect(channel, "C", start_by)
     try:
         if spec.has_network:
