@@ -1,10 +1,14 @@
 #!/bin/sh
-# Runs tests as the ordinary user that scripts/engines.sh makes: rootless.sh PYTEST_ARGUMENTS
+# Runs tests as the ordinary user that scripts/engines.sh makes: rootless.sh [PYTEST_ARGUMENTS],
+# without arguments all that there are for one.
 # Needs root. The user may not be able to read this checkout or its Python (below /root), so both
 # are shown to it elsewhere, in a mount namespace that ends with the tests.
 set -eu
 cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo "rootless: needs root, to become another user" >&2; exit 1; }
+[ $# != 0 ] || set -- tests/conformance/test_backends.py tests/conformance/test_profiles.py \
+    tests/conformance/test_network.py tests/attacks/test_container_*.py \
+    tests/e2e/test_orphans.py tests/e2e/test_rootless.py -k rootless
 BIN=${BIN:-$PWD/.venv/bin}
 USER=magicrune-ci
 PREFIX=$("$BIN/python" -c 'import sys; print(sys.base_prefix)')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,12 +63,22 @@ def _oci(runtime: str) -> Engine:
 
 
 def _docker(_runtime: str) -> Engine:
+    return _docker_at(os.environ.get("DOCKER_HOST"))
+
+
+def _podman(_runtime: str) -> Engine:
+    return _podman_at(os.environ.get("CONTAINER_HOST"))
+
+
+@cache  # one client for all tests: Podman takes 0.3 s to say what it is
+def _docker_at(_address: str | None) -> Engine:
     from magicrune.backends.docker.engine import DockerEngine
 
     return DockerEngine()
 
 
-def _podman(_runtime: str) -> Engine:
+@cache
+def _podman_at(_address: str | None) -> Engine:
     from magicrune.backends.podman.engine import PodmanEngine
 
     return PodmanEngine()

@@ -78,6 +78,8 @@ inside "$@" sh -ec '
     cat /home/magicrune/result.json
     grep -q "\"verdict\": *\"green\"" /home/magicrune/result.json
     sh scripts/install.sh    # once more: must be quick and change nothing
-    sh scripts/test.sh
+    # Not again what ran elsewhere on the same interpreter of WebAssembly, with nothing of this
+    # machine in it, nor the long stories of the queue.
+    sh scripts/test.sh --ignore=tests/shell --ignore=tests/attacks --ignore-glob="*/e2e/test_worker_*"
 '
 echo "bare_debian: ok" >&2
