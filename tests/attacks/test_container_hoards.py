@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from magicrune.backends.rune.backend import ContainerBackend
-from magicrune.observation import Event, EventKind, Observation
+from magicrune.observation import Ending, Event, EventKind, Observation
 from tests.attacks.lesser_init import Cut, Workshop
 from tests.attacks.weaker import HEAD
 from tests.conftest import make_spec
@@ -36,6 +36,21 @@ class Program(ctypes.Structure):
     _fields_ = [("n", ctypes.c_ushort), ("p", ctypes.c_void_p)]
 code = ctypes.create_string_buffer(b'\\x06\\0\\0\\0\\0\\0\\xff\\x7f')  # allow all
 program = Program(1, ctypes.addressof(code))
+"""
+LOCKS = """
+import time
+files = [open(f'/tmp/{at}', 'w') for at in range(20)]
+def lock(command, at):
+    asked = struct.pack('hhqqi', fcntl.F_WRLCK, 0, at * 4, 1, 0)
+    return tried(lambda: fcntl.fcntl(files[at % 20], command, asked) and 0)
+print(lock(37, 19), lock(38, 19))  # F_OFD_SETLK, F_OFD_SETLKW
+for at in range(1200): fcntl.lockf(files[0], 2); fcntl.lockf(files[0], 8)
+for at in range(900): lock(6, at)  # F_SETLK
+time.sleep(0.5)
+print('few', flush=True)
+for at in range(900, 1100): lock(6, at)
+time.sleep(5)
+print('many', flush=True)
 """
 SOCKET_PROGRAMS = """
 one, other = socket.socketpair()
@@ -142,6 +157,12 @@ def only_own_files_watched(seen: Observation) -> None:
     assert told == ["/usr/bin", "/dev/null", "/etc"]
 
 
+def few_locks(seen: Observation) -> None:
+    """At a time: what was locked 1200 times and given back is no matter."""
+    assert (seen.ending, seen.stdout) == (Ending.POLICY_DENIED, b"22 22\nfew\n"), seen
+    assert [event.detail["target"] for event in denied(seen, "locks")] == [1000]
+
+
 def every_message_told(seen: Observation) -> None:
     """As of sendto(), which is the last."""
     assert seen.stdout == b"(-1, 111)\n-1\n111\n", seen
@@ -209,3 +230,37 @@ def test_lesser_init_is_seen(
     workshop.use(monkeypatch, attack.cut)
     with pytest.raises(AssertionError):
         attack.check(run(backend, attack.probe))
+
+
+AT_ONCE: Cut = ("watch_hoard.c", "LOCKS_EVERY_US = 1000000", "LOCKS_EVERY_US = 1")
+"""So that the test need not work for a second: on a busy machine that takes a minute."""
+OF_FILES: Cut = ("filter.c", "bpf_equal(filter, F_OFD_SETLK, 3, 0)", "bpf_equal(filter, -1, 3, 0)")
+UNCOUNTED: Cut = ("watch_hoard.c", "locks_held() <= LOCKS", "1")
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_few_file_locks(
+    lane: str, home: Path, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = container_backend(lane, monkeypatch)
+    workshop.use(monkeypatch, AT_ONCE)
+    few_locks(run(backend, LOCKS))
+
+
+@pytest.mark.parametrize("cut", [OF_FILES, UNCOUNTED])
+def test_uncounted_file_locks_are_seen(
+    cut: Cut, home: Path, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backend = container_backend(LANE, monkeypatch)
+    workshop.use(monkeypatch, AT_ONCE, cut)
+    with pytest.raises(AssertionError):
+        few_locks(run(backend, LOCKS))
+
+
+def test_a_job_that_works_has_its_locks_counted(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the init that is shipped."""
+    busy = "while True: pass\n"
+    probe = LOCKS.replace("time.sleep(5)", busy)
+    few_locks(run(container_backend(LANE, monkeypatch), probe))

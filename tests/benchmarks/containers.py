@@ -158,8 +158,8 @@ def unwatched(runtime: str, spec: Any) -> Act:
 
     def run() -> object:
         record.job_record = lambda each: told(each) + b"watch=0\0"
-        backend.require_held = lambda found: require(
-            r if r.control != "watch" else replace(r, held=True) for r in found
+        backend.require_held = lambda found, *how: require(
+            (r if r.control != "watch" else replace(r, held=True) for r in found), *how
         )
         try:
             return act()

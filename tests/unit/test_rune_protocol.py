@@ -344,6 +344,7 @@ def test_artifacts_are_put_together() -> None:
         ({"reason": "killed", "exit": None, "signal": 9}, Ending.INFRA_ERROR, []),
         # Which limit of the network it was, the broker tells.
         ({"reason": "net", "exit": None, "signal": 9}, Ending.NET_LIMIT, []),
+        ({"reason": "denied", "exit": None, "signal": 9}, Ending.POLICY_DENIED, []),
     ],
 )
 def test_endings(changes: dict[str, Any], ending: Ending, limits: list[str]) -> None:

@@ -51,17 +51,32 @@ static void add_architecture(struct filter *filter)
     bpf_always(filter, SYS_io_uring_register, NO_SUCH_CALL);
 }
 
+// Locks of open files cannot be counted (the kernel's list does not say whose they are): they get
+// what a kernel without them says. Other locks are (watch_hoard.c).
+static void add_fcntl(struct filter *filter, uint32_t refuse)
+{
+    unsigned short opened = bpf_open(filter, SYS_fcntl);
+    bpf_load_arg(filter, 1);
+    bpf_equal(filter, F_NOTIFY, 3, 0);
+    bpf_equal(filter, F_OFD_SETLK, 3, 0);
+    bpf_equal(filter, F_OFD_SETLKW, 2, 0);
+    bpf_give(filter, ALLOW);
+    bpf_give(filter, refuse);
+    bpf_give(filter, SECCOMP_RET_ERRNO | EINVAL);
+    bpf_close(filter, opened);
+}
+
 // Where the kernel keeps something for the job that its memory limit does not count, or shows
 // it what others do. First, since some of these are called often.
 static void add_hoards(struct filter *filter, bool watched, uint32_t refuse)
 {
-    const uint32_t notify_names[] = {F_NOTIFY}, own_filter[] = {PR_SET_SECCOMP};
+    const uint32_t own_filter[] = {PR_SET_SECCOMP};
     const uint32_t install[] = {SECCOMP_SET_MODE_FILTER};
     // Huge pages are the machine's, counted by no memory limit.
     bpf_bits(filter, SYS_mmap, 3, MAP_HUGETLB, refuse, ALLOW);
     bpf_bits(filter, SYS_shmget, 2, SHM_HUGE, refuse, ALLOW);
     bpf_bits(filter, SYS_memfd_create, 1, MFD_HUGETLB, refuse, watched ? refuse : ALLOW);
-    bpf_unless(filter, SYS_fcntl, 1, notify_names, 1, true, refuse);
+    add_fcntl(filter, refuse);
     bpf_unless(filter, SYS_prctl, 0, own_filter, 1, true, refuse);
     if (watched)
         bpf_always(filter, SYS_seccomp, refuse);

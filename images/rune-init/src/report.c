@@ -2,7 +2,7 @@
 
 #include <sys/wait.h>
 
-static const char *const reasons[] = {"exited", "exited", "wall", "cpu", "output", "killed", "net"};
+static const char *const reasons[] = {"exited", "exited", "wall", "cpu", "output", "killed", "net", "denied"};
 
 static void add_status(struct json *json, const struct run *run)
 {

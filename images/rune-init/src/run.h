@@ -17,6 +17,7 @@ enum reason {
     REASON_OUTPUT,
     REASON_KILLED,
     REASON_NET,
+    REASON_DENIED,
 };
 
 struct stream {

@@ -24,6 +24,7 @@ struct watch {
     unsigned burst;
     unsigned own_filters; // seccomp filters that the job asked for
     unsigned netlinks;    // netlink sockets, likewise
+    uint64_t locks_seen_us; // processor time of the job when its locks were counted last
     uint64_t known_paths[1024]; // reads in read-only trees that were looked at already
     struct events events;
 };
@@ -41,6 +42,9 @@ struct place {
 // Takes one waiting call and answers it. Call when the listener polls readable.
 void watch_one(struct watch *watch);
 uint64_t clock_us(void);
+// Whether the job, which has used `cpu_us` of processor time, holds more file locks than it may:
+// then it is told, and to be ended. Counts them from time to time only.
+bool watch_has_hoard(struct watch *watch, uint64_t cpu_us);
 void watch_event_end(struct watch *watch, const struct act *act, struct event *event);
 // A `denied` event of `op`, with the number `target`.
 void watch_tell_denied(struct watch *watch, const struct act *act, const char *op, int64_t target);

@@ -186,6 +186,7 @@ static void test_hoards(void)
         {SYS_shmget, ARGS(0, 4096, 04000), ARGS(0, 4096, 01000)},
         {SYS_fcntl, ARGS(3, F_NOTIFY), ARGS(3, F_GETFL)},
         {SYS_fcntl, ARGS(3, UINT64_C(1) << 32 | F_NOTIFY), ARGS(3, F_SETLK)},
+        {SYS_fcntl, ARGS(3, F_NOTIFY), ARGS(3, F_OFD_GETLK)},
         {SYS_prctl, ARGS(PR_SET_SECCOMP, 2), ARGS(PR_SET_NAME, 2)},
         {SYS_setsockopt, ARGS(3, SOL_SOCKET, SO_ATTACH_FILTER), ARGS(3, SOL_SOCKET, SO_REUSEADDR)},
         {SYS_setsockopt, ARGS(3, SOL_SOCKET, SO_ATTACH_BPF), ARGS(3, 6, SO_ATTACH_BPF)},
@@ -198,6 +199,8 @@ static void test_hoards(void)
         CHECK(ask(&watched, rows[i].call, rows[i].fine) == OK);
         CHECK(ask(&silent, rows[i].call, rows[i].fine) == OK);
     }
+    CHECK(ask(&watched, SYS_fcntl, ARGS(3, F_OFD_SETLK)) == REFUSED(EINVAL));
+    CHECK(ask(&silent, SYS_fcntl, ARGS(3, F_OFD_SETLKW)) == REFUSED(EINVAL));
     CHECK(ask(&watched, SYS_memfd_create, ARGS(0, MFD_HUGETLB)) == ASK);
     CHECK(ask(&silent, SYS_memfd_create, ARGS(0, MFD_HUGETLB)) == REFUSED(EPERM));
     CHECK(ask(&silent, SYS_memfd_create, ARGS(0, 0)) == OK);

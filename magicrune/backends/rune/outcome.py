@@ -16,6 +16,8 @@ _REASONS = {
 }
 _NET = "net"
 """The reason where the broker had init end the job: which limit it was, the broker tells."""
+_DENIED = "denied"
+"""The reason where init ended the job for what it did: a `denied` event says what."""
 _KILLED = "killed"
 """The reason where init was told from outside to end all."""
 _REFUSALS = {
@@ -65,6 +67,8 @@ def _read(report: Mapping[str, Any], output_bytes: int) -> Outcome:
         exit_code = None
     elif reason == _NET:
         ending, exit_code = Ending.NET_LIMIT, None
+    elif reason == _DENIED:
+        ending, exit_code = Ending.POLICY_DENIED, None
     elif reason == "exited":
         ending = _natural_ending(exit_code, signal, hits)
     elif reason == _KILLED:
