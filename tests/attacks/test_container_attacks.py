@@ -17,7 +17,7 @@ import pytest
 from magicrune.backends.oci.hierarchy import read_hierarchy
 from magicrune.errors import SandboxLost
 from magicrune.observation import Ending, EventKind, Observation
-from tests.attacks.weaker import HEAD, Weaken, Weaker, root, unfiltered
+from tests.attacks.weaker import HEAD, Config, Weaken, Weaker, root, unfiltered
 from tests.conftest import make_spec
 from tests.engines import container_backend, lanes
 
@@ -42,6 +42,22 @@ def group_file(one: str, two: str) -> str:
     return f"/sys/fs/cgroup/{two if read_hierarchy().version == 2 else one}"
 
 
+def above_own_groups(config: Config) -> None:
+    """Root that sees the whole tree of control groups."""
+    root(config)
+    spaces = config["linux"]["namespaces"]
+    config["linux"]["namespaces"] = [each for each in spaces if each["type"] != "cgroup"]
+
+
+RELEASE_AGENT = """
+libc.mount(b'c', b'/tmp', b'cgroup', 0, b'memory')
+told('release_agent' in os.listdir('/tmp') and open('/tmp/release_agent', 'r+') is not None)
+"""
+INTERFACE = """
+import fcntl, struct
+up = b'lo'.ljust(16, bytes(1)) + struct.pack('h', 1) + bytes(14)
+fcntl.ioctl(socket.socket(), 0x8914, up); told(True)
+"""
 OF_PARENT = "if os.fork() == 0:\n    {act}\n    os._exit(0)\nos.wait()"
 PROBES: dict[str, tuple[str, Weaken]] = {
     "mount": ('told(libc.mount(b"n", b"/tmp", b"tmpfs", 0, None) == 0)', root),
@@ -76,6 +92,23 @@ PROBES: dict[str, tuple[str, Weaken]] = {
     "clock": (number(227, "99", "0"), root),
     "packet_socket": ("socket.socket(17, socket.SOCK_RAW); told(True)", root),
     "raw_socket": ("socket.socket(2, socket.SOCK_RAW, 1); told(True)", root),
+    "new_file_system": (number(430, "b'tmpfs'", "0"), root),
+    "copy_of_the_tree": (number(428, "-100", "b'/'", "1"), root),
+    "pivot_root": (number(155, "b'/tmp'", "b'/tmp'"), root),
+    "unmount": ("told(libc.umount2(b'/tmp', 2) == 0)", root),
+    "init_descriptor": (
+        OF_PARENT.format(act="told(call(438, call(434, 1, 0)[0], 0, 0)[0] >= 0)"),
+        root,
+    ),
+    "init_memory_by_call": (number(310, "1", "0", "0", "0", "0", "0"), root),
+    "other_block_device": ("os.mknod('/tmp/d', 0o60666, os.makedev(7, 0)); told(True)", root),
+    "key_of_session": (number(250, "0", "-3", "1"), unfiltered),
+    "key_by_helper": (number(249, "b'user'", "b'k'", "0", "0"), unfiltered),
+    "release_agent_of_the_host": (RELEASE_AGENT, above_own_groups),
+    "overcommit": (opens("/proc/sys/vm/overcommit_memory"), root),
+    "host_name": ("socket.sethostname('another'); told(True)", root),
+    "page_faults": (number(323, "0"), root),
+    "interface": (INTERFACE, root),
     "vsock": ("socket.socket(40, socket.SOCK_STREAM); told(True)", unfiltered),
 }
 
@@ -121,34 +154,6 @@ def test_killing_init_is_refused_and_told(attack: Callable[..., Observation]) ->
     seen = attack(probe)
     assert seen.stdout == b"on\n"
     assert EventKind.SIGNAL in {event.kind for event in seen.events}
-
-
-def test_a_filter_of_the_jobs_own_hides_nothing(attack: Callable[..., Observation]) -> None:
-    allow = "ctypes.create_string_buffer(b'\\x06\\0\\0\\0\\0\\0\\xff\\x7f')"
-    probe = f"""
-code = {allow}
-class Program(ctypes.Structure):
-    _fields_ = [("n", ctypes.c_ushort), ("p", ctypes.c_void_p)]
-program = Program(1, ctypes.addressof(code))
-print(libc.prctl(22, 2, ctypes.byref(program)))
-try: open('/etc/shadow')
-except OSError: pass
-"""
-    seen = attack(probe)
-    assert EventKind.SENSITIVE in {event.kind for event in seen.events}, seen.stdout + seen.stderr
-
-
-def test_frames_on_stdout_are_only_output(attack: Callable[..., Observation]) -> None:
-    forged = """
-import struct
-body = b'{"reason":"exited","exit":0}'
-sys.stdout.buffer.write(b"X" + struct.pack("<I", len(body)) + body)
-sys.stdout.flush()
-sys.exit(7)
-"""
-    seen = attack(forged)
-    assert (seen.ending, seen.exit_code) == (Ending.EXITED, 7)
-    assert b'"reason"' in seen.stdout
 
 
 def test_stopping_everything_stops_no_clock(attack: Callable[..., Observation]) -> None:
