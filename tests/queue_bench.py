@@ -22,6 +22,8 @@ from tests.nats_server import NatsServer
 ACK_WAIT_S = 2
 LEASE_S = ACK_WAIT_S / 3 * 4
 """How long a claim is watched."""
+PATIENCE_S = 120.0
+"""For what must come: a machine may be busy. Nothing that is tested takes this long."""
 ALONE = ("--concurrency", "1")
 """Of a worker that has no other slot for what comes again."""
 
@@ -83,7 +85,7 @@ class Bench:
     def log(self, number: int = 0) -> str:
         return (self.place / f"worker{number}.log").read_text()
 
-    def until(self, look: Callable[[], Any], what: str, seconds: float = 40) -> Any:
+    def until(self, look: Callable[[], Any], what: str, seconds: float = PATIENCE_S) -> Any:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if found := look():
@@ -92,14 +94,14 @@ class Bench:
         logs = "\n".join(self.log(number)[-3000:] for number in range(len(self.workers)))
         raise AssertionError(f"not within {seconds} s: {what}\n{logs}")
 
-    def until_empty(self, seconds: float = 60) -> None:
+    def until_empty(self, seconds: float = PATIENCE_S) -> None:
         self.until(lambda: self.left() == 0, "nothing is left", seconds)
 
     def until_dead(self, number: int = 0) -> None:
         """Until a worker was struck dead (`tests.worker_process`)."""
-        assert self.workers[number].wait(60) == -signal.SIGKILL, self.log(number)
+        assert self.workers[number].wait(PATIENCE_S) == -signal.SIGKILL, self.log(number)
 
-    def until_said(self, text: str, number: int = 0, seconds: float = 40) -> None:
+    def until_said(self, text: str, number: int = 0, seconds: float = PATIENCE_S) -> None:
         self.until(lambda: text in self.log(number), f"worker {number} says {text!r}", seconds)
 
     def signal(self, number: int, which: signal.Signals) -> None:
@@ -216,7 +218,7 @@ class Bench:
                     found.update(name for (name,) in rows)
         return found
 
-    def settled_names(self, documents: list[bytes], seconds: float = 60) -> None:
+    def settled_names(self, documents: list[bytes], seconds: float = PATIENCE_S) -> None:
         """Each request has its one answer, and nothing is left in the queue."""
         wanted = sorted(name_of(data) for data in documents)
         self.until(
@@ -234,7 +236,7 @@ class Bench:
 
         return int(self.talk(work))
 
-    def settled(self, documents: list[bytes], seconds: float = 60) -> None:
+    def settled(self, documents: list[bytes], seconds: float = PATIENCE_S) -> None:
         """The invariant: each request has exactly one stored answer, which was published once;
         its claim is settled; and nothing is left in the queue."""
         self.settled_names(documents, seconds)

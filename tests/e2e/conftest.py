@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -16,7 +18,7 @@ from tests.queue_bench import bench_at
 _AT_A_TIME = int(os.environ.get("MAGICRUNE_TEST_SCENARIOS") or 4)
 _POOL = ThreadPoolExecutor(_AT_A_TIME, "scenario")
 _begun: dict[str, Future[None]] = {}
-_NEEDS = {"bench", "module_cache", "tmp_path", "tmp_path_factory", "request"}
+_NEEDS = {"bench", "compiled", "module_cache", "tmp_path", "tmp_path_factory", "request"}
 """What `bench` itself needs; a test with more than a bench and its parameters is no scenario."""
 
 
@@ -31,13 +33,24 @@ def _is_scenario(item: pytest.Item) -> bool:
     return set(item.fixturenames) - set(_given(item)) <= _NEEDS
 
 
+@pytest.fixture(scope="session")
+def compiled(module_cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cache with the shell in it: else the first scenarios all compile it at a time."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("MAGICRUNE_")}
+    homes = {"XDG_CACHE_HOME": module_cache, "XDG_STATE_HOME": tmp_path_factory.mktemp("state")}
+    words = [sys.executable, "-m", "magicrune", "exec", "-f", "samples/ok.json"]
+    env = kept | {name: str(path) for name, path in homes.items()}
+    subprocess.run(words, env=env, check=True, stdout=subprocess.DEVNULL)
+    return module_cache
+
+
 @pytest.fixture
-def bench(request: pytest.FixtureRequest, tmp_path: Path, module_cache: Path) -> Iterator[Any]:
+def bench(request: pytest.FixtureRequest, tmp_path: Path, compiled: Path) -> Iterator[Any]:
     """A queue with a server of its own that runs; no worker yet."""
     if _is_scenario(request.node):
-        yield tmp_path.parent, module_cache  # for the benches of all of them
+        yield tmp_path.parent, compiled  # for the benches of all of them
         return
-    with bench_at(tmp_path, module_cache) as made:
+    with bench_at(tmp_path, compiled) as made:
         yield made
 
 

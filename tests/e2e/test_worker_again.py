@@ -10,7 +10,7 @@ import pytest
 
 from tests.queue_bench import ALONE, Bench, document
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.together]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.together]
 ONE = document(1)
 SLOW = {"MAGICRUNE_TEST_DELAY_MS": "3000"}
 

@@ -16,10 +16,10 @@ from magicrune.worker.claim import Claim, encode
 from tests.engines import container_backend, images_under
 from tests.queue_bench import Bench, document, name_of
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.together]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.together]
 
 
-LONG = document(1, cmd="sleep 40", timeout_sec=50)
+LONG = document(1, cmd="sleep 55", timeout_sec=60)
 
 
 def take_over(bench: Bench, data: bytes) -> None:
@@ -50,9 +50,9 @@ def test_a_job_whose_claim_is_lost_ends(
     bench.until(bench.executions, "it runs")
     time.sleep(1)
     take_over(bench, LONG)
-    bench.until_said("abandon", 0, 15)
+    bench.until_said("abandon", 0, 30)
     bench.publish(document(2))
-    bench.until(lambda: name_of(document(2)) in dict(bench.answers()), "the slot is free", 15)
+    bench.until(lambda: name_of(document(2)) in dict(bench.answers()), "the slot is free", 30)
     assert not list((bench.homes[0] / "magicrune").glob("oci/magicrune-*"))
     assert not list((bench.homes[0] / "magicrune").glob("sockets/run-*"))
     with contextlib.closing(sqlite3.connect(bench.homes[0] / "magicrune/ledger.sqlite3")) as rows:
@@ -75,7 +75,7 @@ def test_sigterm_ends_a_job_and_hands_it_back(bench: Bench) -> None:
     bench.publish(LONG)
     bench.until(bench.executions, "it runs")
     bench.signal(0, signal.SIGTERM)
-    assert bench.workers[0].wait(15) == 0
+    assert bench.workers[0].wait(30) == 0
     assert "release" in bench.log()
     assert bench.left() == 1
     with contextlib.closing(sqlite3.connect(bench.homes[0] / "magicrune/ledger.sqlite3")) as rows:

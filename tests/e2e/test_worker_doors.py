@@ -15,7 +15,7 @@ import pytest
 from tests.engines import container_backend, images_under
 from tests.queue_bench import Bench, document, name_of
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.together]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.together]
 
 
 def test_from_publish_to_answer(bench: Bench) -> None:
@@ -107,7 +107,7 @@ def test_a_server_that_is_not_there(bench: Bench) -> None:
     done = bench.command("publish", "samples/ok.json")
     assert (done.returncode, b"MR-4601" in done.stderr) == (4, True)
     once = bench.worker(MAGICRUNE_REQUIRE_NATS="1")
-    assert bench.workers[once].wait(20) == 4
+    assert bench.workers[once].wait(60) == 4
     patient = bench.worker()
     bench.until_said("waiting", patient)
     bench.server.start()
@@ -120,7 +120,7 @@ def test_another_configuration_is_never_used_silently(bench: Bench) -> None:
 
     bench.talk(work)
     refused = bench.worker()
-    assert bench.workers[refused].wait(20) == 4
+    assert bench.workers[refused].wait(60) == 4
     assert "max_age is 60" in bench.log(refused)
     migrated = bench.worker(options=("--migrate",))
     bench.until_said("ready", migrated)
@@ -133,7 +133,7 @@ def test_another_configuration_is_never_used_silently(bench: Bench) -> None:
 
     bench.talk(backoff)
     refused = bench.worker()
-    assert bench.workers[refused].wait(20) == 4
+    assert bench.workers[refused].wait(60) == 4
     assert "backoff" in bench.log(refused)
 
 
@@ -182,7 +182,7 @@ def test_sigterm_finishes_what_runs_and_takes_no_more(bench: Bench) -> None:
     bench.until_said("run run_id")
     assert bench.log().count("run run_id") == 1  # never more than it can start
     bench.signal(0, signal.SIGTERM)
-    assert bench.workers[0].wait(20) == 0
+    assert bench.workers[0].wait(60) == 0
     assert len(bench.answers()) == 1
     assert bench.left() == 2
     bench.worker()
@@ -196,7 +196,7 @@ def test_sigterm_hands_back_what_takes_too_long(bench: Bench) -> None:
     bench.publish(document(1))
     bench.until_said("run run_id")
     bench.signal(0, signal.SIGTERM)
-    assert bench.workers[0].wait(20) == 0
+    assert bench.workers[0].wait(60) == 0
     bench.worker()
-    bench.until_said("its worker gave it back", 1, 10)
+    bench.until_said("its worker gave it back", 1)
     bench.settled([document(1)])

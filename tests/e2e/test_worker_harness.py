@@ -9,7 +9,7 @@ import pytest
 
 from tests.queue_bench import Bench, document, name_of
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.together]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.together]
 ONE = document(1)
 
 

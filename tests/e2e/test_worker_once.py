@@ -15,7 +15,7 @@ from tests.queue_bench import ACK_WAIT_S, ALONE, LEASE_S, Bench, document, name_
 
 ONE = document(1)
 LONG = {"MAGICRUNE_TEST_DELAY_MS": str(int((LEASE_S + 3 * ACK_WAIT_S) * 1000))}
-pytestmark = [pytest.mark.timeout(180), pytest.mark.together]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.together]
 
 
 def test_many_requests_over_two_workers(bench: Bench) -> None:

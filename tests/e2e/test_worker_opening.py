@@ -13,7 +13,7 @@ import pytest
 from tests.nats_server import NatsServer, free_port
 from tests.queue_bench import Bench, document, name_of
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.together]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.together]
 ROOT = Path(__file__).parents[2]
 
 

@@ -22,7 +22,7 @@ from tests.engines import absent
 from tests.nats_server import free_port
 from tests.queue_bench import Bench, document, name_of
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.together]
+pytestmark = [pytest.mark.timeout(300), pytest.mark.together]
 
 
 def test_health_and_metrics(bench: Bench) -> None:
