@@ -187,3 +187,18 @@ while True:
     seen = attack(probe, pids=16, output_bytes=1 << 20, wall_ms=5000)
     assert seen.ending in (Ending.OUTPUT_LIMIT, Ending.TIMEOUT)
     assert len(seen.stdout) <= 1 << 20
+
+
+def test_terminals_are_bounded(attack: Callable[..., Observation]) -> None:
+    """The machine has 4096 for all. The control: those that are granted can be used."""
+    probe = """
+import pty
+one, other = pty.openpty()
+os.write(one, b"x\\n"); print(os.read(other, 9), os.ttyname(other))
+more = []
+try:
+    while len(more) < 200: more.append(os.open("/dev/ptmx", os.O_RDWR | os.O_NOCTTY))
+except OSError as error: print(len(more), error.errno)
+"""
+    seen = attack(probe, open_files=400)
+    assert seen.stdout == b"b'x\\n' /dev/pts/0\n63 28\n", seen.stdout + seen.stderr

@@ -124,6 +124,7 @@ MUTATIONS: list[tuple[str, Change]] = [
     ("filesystem", bind("/usr", "/usr/share", "ro", "nosuid", "nodev")),
     ("filesystem", bind("/etc/passwd", "/etc/passwd", "ro")),
     ("devices", add_device),
+    ("terminals", option("/dev/pts", "max=64", "max=3072")),
     ("masked_paths", lambda c: c["linux"].update(maskedPaths=[])),
     ("readonly_paths", lambda c: c["linux"].update(readonlyPaths=[])),
     ("memory", lambda c: c["linux"]["resources"].pop("memory")),

@@ -63,6 +63,7 @@ CONTAINER: dict[str, Any] = {
         _tmpfs("/tmp", "32768k", 2001),
         _tmpfs("/workspace", "32768k", 2001),
         _tmpfs("/dev/shm", "16384k", 1000, "noexec"),
+        {"path": "/dev/pts", "root": "/", "type": "devpts", "options": ["rw"], "super": ["max=64"]},
     ],
     "cgroup": {
         "version": 1,
@@ -246,6 +247,8 @@ BROKEN: list[tuple[str, Change]] = [
     ("filesystem", lambda c, j: c["mounts"].append(
         {"path": "/host", "type": "ext4", "options": ["rw"], "super": ["rw"]})),
     ("filesystem", lambda c, j: c["mounts"].append(_tmpfs("/extra", "1k", 1))),
+    ("terminals", put("c mounts 5 super", ["max=65"])),
+    ("terminals", put("c mounts 5 super", ["rw"])),
     ("filesystem", put("c mounts 0 options", ["rw"])),
     ("devices", lambda c, j: c["devices"].append(
         {"path": "/dev/sda", "type": "b", "major": 8, "minor": 0})),

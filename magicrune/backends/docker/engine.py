@@ -112,6 +112,10 @@ class DockerEngine:
             if is_gone(found["Labels"][OWNER_LABEL]):
                 _remove(client, found["Id"])
                 removed.append(found["Names"][0].lstrip("/"))
+        for found in client.volumes(filters={"label": OWNER_LABEL})["Volumes"] or ():
+            if is_gone(found["Labels"][OWNER_LABEL]):
+                client.remove_volume(found["Name"], force=True)
+                removed.append(found["Name"])
         return (*removed, *sweep_sockets())
 
     def _require_runtime(self, named: str | None) -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicrune.backends.rune.container import INIT_DIR, INIT_PATH
+from magicrune.backends.rune.container import (
+    INIT_DIR,
+    INIT_PATH,
+    TERMINAL_DIR,
+    TERMINAL_OPTIONS,
+)
 from magicrune.backends.rune.socket_dir import SOCKET_NAME
 
 if TYPE_CHECKING:
@@ -63,13 +68,28 @@ def _host_config(container: Container, shared: Path) -> dict[str, Any]:
         "Tmpfs": {each.path: _options(each) for each in container.tmpfs},
         "Sysctls": container.sysctls,
         "Mounts": [
-            {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": True}
-            for target, source in container.binds(shared).items()
+            *(
+                {"Type": "bind", "Source": str(source), "Target": target, "ReadOnly": True}
+                for target, source in container.binds(shared).items()
+            ),
+            _terminals(container),
         ],
         "LogConfig": {"Type": "none", "Config": {}},
         **cpu,
         **named,
     }
+
+
+def _terminals(container: Container) -> dict[str, Any]:
+    """Instead of Docker's own /dev/pts, which has no bound: a volume without a name, which goes
+    with the container."""
+    options = {"type": "devpts", "device": "devpts", "o": ",".join(TERMINAL_OPTIONS)}
+    volume = {
+        "NoCopy": True,
+        "Labels": container.labels,
+        "DriverConfig": {"Name": "local", "Options": options},
+    }
+    return {"Type": "volume", "Target": TERMINAL_DIR, "VolumeOptions": volume}
 
 
 def _options(wanted: TmpFs) -> str:

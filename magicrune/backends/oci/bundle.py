@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicrune.backends.rune.container import INIT_PATH
+from magicrune.backends.rune.container import INIT_PATH, TERMINAL_OPTIONS
 
 if TYPE_CHECKING:
     from magicrune.backends.rune.container import Container, TmpFs
@@ -15,8 +15,6 @@ GROUP = "/magicrune"
 CHANNEL_FD = 3
 """The first that a runtime's ``--preserve-fds`` keeps."""
 _DEV_BYTES = 64 << 10
-_TERMINALS = 64
-"""Pseudo-terminals of one container: the kernel has 4096 for the whole machine."""
 _PERIOD_US = 100_000
 """Over which processor time is shared out: the kernel's own default (CFS bandwidth)."""
 _DEVICES = ((1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 2), (136, None))
@@ -94,7 +92,7 @@ def _kernel_mounts() -> list[dict[str, Any]]:
         _mount(
             "/dev/pts",
             "devpts",
-            ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", f"max={_TERMINALS}"],
+            list(TERMINAL_OPTIONS),
         ),
         _mount("/sys", "sysfs", [*quiet, "ro"]),
         _mount("/sys/fs/cgroup", "cgroup", [*quiet, "relatime", "ro"]),

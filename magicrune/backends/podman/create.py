@@ -7,7 +7,13 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from magicrune.backends.rune.container import INIT_DIR, INIT_PATH, OWNER_LABEL
+from magicrune.backends.rune.container import (
+    INIT_DIR,
+    INIT_PATH,
+    OWNER_LABEL,
+    TERMINAL_DIR,
+    TERMINAL_OPTIONS,
+)
 from magicrune.backends.rune.socket_dir import SOCKET_NAME
 
 if TYPE_CHECKING:
@@ -17,6 +23,13 @@ LIMITS = "org.magicrune.limits"
 """An annotation for podman/runtime.py: `resources` of an OCI configuration, as JSON."""
 _PERIOD_US = 100_000
 _NPROC = 4096
+_TERMINALS = {
+    "destination": TERMINAL_DIR,
+    "type": "devpts",
+    "source": "devpts",
+    "options": list(TERMINAL_OPTIONS),
+}
+"""Instead of Podman's own, which has no bound."""
 
 
 def write_create(
@@ -84,7 +97,10 @@ def _rights(container: Container, profile: Path) -> dict[str, Any]:
 def _files(container: Container, shared: Path) -> dict[str, Any]:
     return {
         "read_only_filesystem": True,
-        "mounts": [_bind(source, path) for path, source in container.binds(shared).items()],
+        "mounts": [
+            *(_bind(source, path) for path, source in container.binds(shared).items()),
+            _TERMINALS,
+        ],
         "volumes": [
             {"Name": volume["Name"], "Dest": wanted.path, "Options": _flags(wanted)}
             for wanted, volume in zip(container.tmpfs, write_volumes(container), strict=True)

@@ -30,6 +30,15 @@ SHM_INODES = 1000
 SOCKET_BYTES = 16 << 20
 """Of TCP and UDP buffers, where they are no part of memory: more only makes windows smaller, as
 on a machine that is short of memory."""
+TERMINALS = 64
+"""Pseudo-terminals of one container: the kernel has 4096 for the whole machine (kernel.pty.max),
+and without a bound gives one container 3072 of them."""
+TERMINAL_DIR = "/dev/pts"
+TERMINAL_OPTIONS = (
+    *("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"),
+    f"max={TERMINALS}",
+)
+"""Of the devpts there (linux/Documentation/filesystems/devpts.rst)."""
 LABEL = "org.magicrune.run_id"
 OWNER_LABEL = "org.magicrune.owner"
 

@@ -14,6 +14,7 @@ from magicrune.backends.rune.controls_files import (
     read_devices,
     read_file_system,
     read_kernel_paths,
+    read_terminals,
 )
 from magicrune.backends.rune.controls_process import (
     part,
@@ -35,8 +36,8 @@ Measured = Mapping[str, Any]
 
 _PRIVATE = ("pid", "mnt", "net", "ipc", "uts", "cgroup")
 _OF_CONTAINER = frozenset(
-    "namespaces user_namespace rootfs mounts filesystem devices masked_paths readonly_paths memory "
-    "swap processes cpu_rate network host_identity".split()
+    "namespaces user_namespace rootfs mounts filesystem devices terminals masked_paths "
+    "readonly_paths memory swap processes cpu_rate network host_identity".split()
 )
 _INITIAL = {
     "ipc": "4026531839",
@@ -71,6 +72,7 @@ def read_controls(
         *read_seccomp(container_stage, job_stage, wanted),
         *read_file_system(container_stage, wanted, own_mounts),
         read_devices(container_stage),
+        read_terminals(container_stage),
         *read_kernel_paths(container_stage, wanted),
         *read_cgroup(part(container_stage, "cgroup"), wanted, host_has_swap),
         *read_rlimits(job, spec),

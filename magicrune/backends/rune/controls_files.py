@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from magicrune.backends.rune.container import HOSTS, INIT_DIR, RESOLV_CONF
+from magicrune.backends.rune.container import HOSTS, INIT_DIR, RESOLV_CONF, TERMINALS
 from magicrune.observation import ControlReading
 
 if TYPE_CHECKING:
@@ -61,6 +61,23 @@ def read_file_system(
         "what a container needs, nothing else of the host or writable",
         ", ".join(others) or f"{len(mounts)} mounts, each of them known",
         bool(mounts) and not others,
+    )
+
+
+def read_terminals(stage: Measured) -> ControlReading:
+    """How many pseudo-terminals it may take of the machine's."""
+    mounts = [mount for mount in stage.get("mounts") or () if isinstance(mount, Mapping)]
+    found = [mount for mount in mounts if mount.get("type") == "devpts"]
+    most = [_size(_option(mount.get("super", ()), "max")) for mount in found]
+    return ControlReading(
+        "terminals",
+        "devpts of its own with a limit",
+        f"<= {TERMINALS} pseudo-terminals",
+        ", ".join(
+            f"{mount.get('path')} max {count}" for mount, count in zip(found, most, strict=True)
+        )
+        or "no devpts",
+        bool(mounts) and all(count is not None and count <= TERMINALS for count in most),
     )
 
 
