@@ -101,4 +101,4 @@ class NoAppArmor:
 def test_docker_without_the_programs_of_apparmor_is_told_with_a_remedy(home: Path) -> None:
     with pytest.raises(BackendFailed) as caught:
         DockerContainer(NoAppArmor(), "name", {}, SocketDir())
-    assert caught.value.hint == "apt-get install apparmor"
+    assert "apparmor" in caught.value.hint

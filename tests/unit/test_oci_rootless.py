@@ -157,7 +157,32 @@ def test_the_groups_of_root_are_found_in_each_hierarchy(tmp_path: Path) -> None:
 
 def test_what_to_do_is_said_for_each_version() -> None:
     assert f"/sys/fs/cgroup/$c/{OWN}" in how_to_delegate(ONE)
-    assert "Delegate=" in how_to_delegate(TWO)
+
+
+def test_what_mends_version_2_depends_on_what_systemd_gave(tmp_path: Path) -> None:
+    uid = os.geteuid()
+    manager = f"user.slice/user-{uid}.slice/user@{uid}.service"
+    own = tmp_path / "own"
+    own.write_text("0::/user.slice/session-1.scope\n")
+    said = how_to_delegate(TWO, root=tmp_path, own=own)
+    assert "Delegate=cpu memory pids" in said
+    assert said.endswith("systemd-run --user --scope -p Delegate=yes magicrune ...")
+    make_two(tmp_path, manager, "")
+    (tmp_path / manager / "cgroup.controllers").write_text("cpu io memory pids")
+    said = how_to_delegate(TWO, root=tmp_path, own=own)
+    assert said.startswith("systemd-run --user --scope")
+
+
+def test_a_group_that_is_ours_with_us_in_it_can_be_divided(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.write_text("0::/system.slice/worker.service\n")
+    make_two(tmp_path, "system.slice/worker.service", "")
+    group = tmp_path / "system.slice/worker.service"
+    (group / "cgroup.controllers").write_text("memory pids")
+    assert str(group) not in how_to_delegate(TWO, root=tmp_path, own=own)
+    (group / "cgroup.controllers").write_text("cpu memory pids")
+    assert find_delegation(TWO, root=tmp_path, own=own) is None
+    assert f"d={group};" in how_to_delegate(TWO, root=tmp_path, own=own)
 
 
 def test_other_hierarchies_are_those_that_give_no_group(tmp_path: Path) -> None:

@@ -55,6 +55,10 @@ user_suite() {
         --junitxml "/tmp/user-$what.xml" "$@"
 }
 
+lane() { # TASK: the lanes of a suite
+    [ "$1" = root ] && echo oci || echo "$1"
+}
+
 machine() {
     uname -rvm
     grep PRETTY_NAME /etc/os-release
@@ -67,6 +71,36 @@ machine() {
     echo "controllers: $(cat /sys/fs/cgroup/cgroup.controllers)"
 }
 
+engines() { # Docker and Podman as Debian sets them up
+    systemctl start docker.service podman.socket || return
+    docker info --format '{{.ServerVersion}}: groups v{{.CgroupVersion}} by {{.CgroupDriver}}, {{.DefaultRuntime}}'
+    podman info --format '{{.Version.Version}}: groups {{.Host.CgroupsVersion}} by {{.Host.CgroupManager}}, {{.Host.OCIRuntime.Name}}'
+}
+
+swap_on() { # memory that jobs must not reach: 512 MiB on the first disk
+    dd if=/dev/zero of=/swap bs=1M count=512 status=none
+    chmod 600 /swap
+    mkswap /swap
+    swapon /swap
+    cat /proc/swaps
+}
+
+doctor() { # as root: all that was measured, then how many controls of each backend were held
+    python3 -m magicrune doctor --json >"$out/doctor.json" || return
+    python3 - "$out/doctor.json" <<'END'
+import json, sys
+told = json.load(open(sys.argv[1]))
+for each in told["machine"]:
+    print(each)
+for each in told["backends"]:
+    held = [one["held"] for one in each["controls"]]
+    print(each["backend"], each["version"], f"{sum(held)} of {len(held)} held", each["problem"], each["fix"])
+    for one in each["controls"]:
+        print("   ", one)
+sys.exit(not all(each["usable"] for each in told["backends"]))
+END
+}
+
 make_user() {
     id "$user" >/dev/null 2>&1 && return
     useradd --create-home --shell /bin/bash "$user"
@@ -75,21 +109,86 @@ make_user() {
     rm -f "/home/$user"/images/cache/images/*/verified.json
     chown -R "$user:" "/home/$user"
     chmod 700 "/home/$user/images" "/home/$user/images/cache"
+    loginctl enable-linger "$user"
+    await_manager
+}
+
+await_manager() {
+    left=120
+    until [ -S "/run/user/$(id -u "$user")/bus" ] || [ "$left" = 0 ]; do
+        sleep 1
+        left=$((left - 1))
+    done
+}
+
+groups_of() { # what systemd has given the user
+    group=/sys/fs/cgroup/user.slice/user-$(id -u "$user").slice/user@$(id -u "$user").service
+    echo "given to $user: $(cat "$group/cgroup.controllers"), on: $(cat "$group/cgroup.subtree_control")"
 }
 
 delegate() {
     mkdir -p /etc/systemd/system/user@.service.d
     printf '[Service]\nDelegate=cpu memory pids\n' >/etc/systemd/system/user@.service.d/delegate.conf
     systemctl daemon-reload
-    loginctl enable-linger "$user"
-    uid=$(id -u "$user")
-    left=60
-    until [ -S "/run/user/$uid/bus" ] || [ "$left" = 0 ]; do
-        sleep 1
-        left=$((left - 1))
-    done
-    group=/sys/fs/cgroup/user.slice/user-$uid.slice/user@$uid.service
-    echo "delegated to $user: $(cat "$group/cgroup.controllers"), on: $(cat "$group/cgroup.subtree_control")"
+    systemctl restart "user@$(id -u "$user").service"
+    await_manager
+    groups_of
+}
+
+in_session() { # COMMAND: as the user, in a login session
+    su - "$user" -c ". /home/$user/env; cd $top/src; $1"
+}
+
+trial() { # BACKEND: words for a shell that try it, and say what is held, or what mends it
+    cat >"$top/trial.py" <<'END'
+import sys
+from magicrune.doctor import examine
+
+(each,) = examine([sys.argv[1]])
+held = [one.held for one in each.controls]
+print(open("/proc/self/cgroup").read().strip())
+print(f"{each.backend} {each.version}: {sum(held)} of {len(held)} held {each.problem}")
+if len(sys.argv) > 2:
+    open(sys.argv[2], "w").write(each.fix)
+print(f"mends it: {each.fix}")
+sys.exit(not each.usable)
+END
+    echo "python3 $top/trial.py $1"
+}
+
+stock() { # a user as Debian makes it
+    make_user
+    {
+        echo "export PYTHONPATH=$PYTHONPATH PYTHONDONTWRITEBYTECODE=1"
+        echo "export MAGICRUNE_HOME=/home/$user/images"
+    } >"/home/$user/env"
+    oci=$(trial oci)
+    keep stock-groups groups_of
+    # Each of the first two ends with what mends it; then that is done, word by word.
+    keep stock-session-refused refused in_session "$oci /tmp/fix-session"
+    keep stock-session-mended mended_session
+    keep stock-service-refused refused in_service "$oci /tmp/fix-service"
+    keep stock-service-mended in_service "$(cat /tmp/fix-service); $oci"
+    keep stock-podman in_session "systemctl --user start podman.socket; $(trial podman)"
+}
+
+refused() {
+    if "$@"; then return 1; fi
+}
+
+in_service() { # COMMAND: as the user, in a service of the system that may divide its group
+    echo ". /home/$user/env; cd $top/src; $1" >"$top/service.sh"
+    systemd-run --pipe --wait -p User="$user" -p Delegate="cpu memory pids" sh "$top/service.sh"
+}
+
+mended_session() { # the steps for root as root, the last one around the trial
+    root_steps=$(sed 's/^sudo //; s/| sudo /| /; /systemd-run/d' /tmp/fix-session)
+    echo "as root: $root_steps"
+    eval "$root_steps" || return
+    await_manager
+    groups_of
+    around=$(grep -o 'systemd-run .* magicrune' /tmp/fix-session | sed 's/ magicrune$//')
+    in_session "$around $oci"
 }
 
 chown -R root: "$top"
@@ -98,13 +197,23 @@ export MAGICRUNE_TEST_IMAGES="$top/images" MAGICRUNE_HOME="$top/images"
 keep machine machine
 for task in $tasks; do
     case $task in
-    doctor) keep root-doctor python3 -m magicrune doctor --json ;;
-    root) suite conformance tests/conformance/test_backends.py -k "oci and ($select)" ;;
-    network) suite network tests/conformance/test_network.py -k "oci and ($select)" ;;
-    attacks)
-        suite attacks tests/attacks/test_container_mutations.py \
-            tests/attacks/test_container_attacks.py -k "oci and ($select)"
+    engines) keep root-engines engines ;;
+    swap)
+        keep root-swap-on swap_on
+        keep root-swap-doctor doctor
+        suite swap tests/conformance/test_backends.py tests/attacks/test_container_mutations.py \
+            -k "memory_is_bounded or controls_are_read_back or swap"
         ;;
+    doctor) keep root-doctor doctor ;;
+    root | docker | podman)
+        suite "conformance-$task" tests/conformance/test_backends.py -k "$(lane "$task") and ($select)"
+        ;;
+    network) suite network tests/conformance/test_network.py -k "not wasi and ($select)" ;;
+    mutations) suite mutations tests/attacks/test_container_mutations.py -k "oci-crun and ($select)" ;;
+    attacks)
+        suite attacks tests/attacks/test_container_attacks.py -k "oci-crun and ($select)"
+        ;;
+    stock) stock ;;
     user)
         make_user
         keep user-delegation delegate

@@ -63,20 +63,37 @@ def find_delegation(
     return None
 
 
-def how_to_delegate(hierarchy: Hierarchy) -> str:
-    """What root does so that limits can be held for this user."""
-    name = f"magicrune-{_user()}"
+def how_to_delegate(hierarchy: Hierarchy, *, root: Path = _ROOT, own: Path = _OWN) -> str:
+    """What to do so that limits can be held for this user; changes nothing."""
     if hierarchy.version == 2:
-        place = "/etc/systemd/system/user@.service.d"
-        text = r"[Service]\nDelegate=cpu memory pids\n"
-        return in_turn(
-            as_root(f"mkdir -p {place}"),
-            f"printf '{text}' | {as_root(f'tee {place}/magicrune.conf')}",
-            as_root("systemctl daemon-reload"),
-            "# log out and in again, and use for oci: systemd-run --user --scope magicrune ...",
-        )
+        return _how_to_get_unified(root, own)
+    name = f"magicrune-{_user()}"
     each = f"d=/sys/fs/cgroup/$c/{name}; mkdir -p $d && chown -R {_user()} $d"
     return as_root(f"sh -c 'for c in {' '.join(CONTROLLERS)}; do {each}; done'")
+
+
+def _how_to_get_unified(root: Path, own: Path) -> str:
+    mine = root / _own_path(own).strip("/")
+    if mine != root and _is_ours(mine) and _read_words(mine / "cgroup.controllers") >= _UNIFIED:
+        # A service with Delegate=: what it may divide is the group that its processes are in.
+        return in_turn(
+            f"d={mine}; mkdir -p $d/main",
+            "for p in $(cat $d/cgroup.procs); do echo $p >$d/main/cgroup.procs; done 2>/dev/null",
+            "echo '+cpu +memory +pids' >$d/cgroup.subtree_control",
+        )
+    run = "# and for oci: systemd-run --user --scope -p Delegate=yes magicrune ..."
+    manager = root / f"user.slice/user-{_user()}.slice/user@{_user()}.service"
+    if _read_words(manager / "cgroup.controllers") >= _UNIFIED:
+        return run.removeprefix("# and for oci: ")
+    place = "/etc/systemd/system/user@.service.d"
+    text = r"[Service]\nDelegate=cpu memory pids\n"
+    return in_turn(
+        as_root(f"mkdir -p {place}"),
+        f"printf '{text}' | {as_root(f'tee {place}/magicrune.conf')}",
+        as_root("systemctl daemon-reload"),
+        as_root(f"systemctl restart user@{_user()}.service"),
+        run,
+    )
 
 
 def _user() -> int:
@@ -93,17 +110,30 @@ def _user() -> int:
 def _above(own: Path) -> list[str]:
     """The groups above ours in version 2, the nearest first: ours has processes in it, so
     none of its own groups can have limits (cgroups(7), "no internal processes")."""
-    try:
-        lines = own.read_text().splitlines()
-    except OSError:
-        return []
-    path = next((line[3:] for line in lines if line.startswith("0::")), "/")
+    path = _own_path(own)
     found = []
     while path.strip("/"):
         path = path.rpartition("/")[0]
         if path:
             found.append(path)
     return found
+
+
+def _own_path(own: Path) -> str:
+    """Our group in version 2; the root where it is not known."""
+    try:
+        lines = own.read_text().splitlines()
+    except OSError:
+        return "/"
+    return next((line[3:] for line in lines if line.startswith("0::")), "/")
+
+
+def _read_words(path: Path) -> frozenset[str]:
+    """Of a file of the kernel's; none where there is no such file."""
+    try:
+        return frozenset(path.read_text().split())
+    except OSError:
+        return frozenset()
 
 
 def _places(root: Path, version: int, path: str) -> tuple[Path, ...]:
@@ -119,11 +149,7 @@ def _is_usable(found: Delegation) -> bool:
         return False
     if found.version == 1:
         return True
-    try:
-        on = (found.directories[0] / "cgroup.subtree_control").read_text().split()
-    except OSError:
-        return False
-    return set(on) >= _UNIFIED
+    return _read_words(found.directories[0] / "cgroup.subtree_control") >= _UNIFIED
 
 
 def _is_ours(place: Path) -> bool:

@@ -12,13 +12,12 @@ from magicrune.backends.rune.outside import HINT
 from magicrune.errors import BackendBroken, BackendFailed, MagicRuneError
 from magicrune.images import store
 from magicrune.images.archive import image_id, write_archive
+from magicrune.remedy import install
 
 if TYPE_CHECKING:
     from magicrune.backends.rune.outside import Outside
     from magicrune.images.record import Image
 
-_APPARMOR = "apt-get install apparmor"
-"""Docker starts nothing where the kernel has AppArmor and the machine not its programs."""
 LOAD_S = 900
 """For an image that a daemon is given: on a slow machine it takes minutes, and says nothing."""
 
@@ -72,7 +71,8 @@ def refusal(text: str, status: int | None, where: str) -> BackendFailed:
     """A daemon's answer with that HTTP status (None: it gave none) as our failure: what it finds
     wrong with a call it will find wrong again."""
     lasting = status is not None and 400 <= status < 500 and status not in _PASSING
-    hint = _APPARMOR if "AppArmor enabled on system" in text else ""
+    # Docker starts nothing where the kernel has AppArmor and the machine not its programs.
+    hint = install("apparmor") if "AppArmor enabled on system" in text else ""
     return (BackendBroken if lasting else BackendFailed)(text, where=where, hint=hint)
 
 
