@@ -12,10 +12,11 @@ from magicrune.backends.wasi.enforcement import count_foreign_variables, read_co
 from magicrune.backends.wasi.fdtable import FdTable
 from magicrune.backends.wasi.job import Job
 from magicrune.backends.wasi.lane import Lane, shared_lane
-from magicrune.backends.wasi.process import Process, Start
+from magicrune.backends.wasi.process import Process
 from magicrune.backends.wasi.programs import Program
 from magicrune.backends.wasi.proof import Proof
 from magicrune.backends.wasi.quota import Quota
+from magicrune.backends.wasi.start import Start
 from magicrune.backends.wasi.streams import InputStream, OutputBudget, OutputStream
 from magicrune.backends.wasi.vfs import Vfs
 from magicrune.backends.wasi.wasi_abi import WasiError

@@ -10,8 +10,9 @@ import shlex
 from typing import TYPE_CHECKING
 
 from magicrune.backends.wasi.lookup import Refused
-from magicrune.backends.wasi.process import Process, Start
+from magicrune.backends.wasi.process import Process
 from magicrune.backends.wasi.signals import CATCH, DEFAULT, SIGKILL, SIGNAL_MAX
+from magicrune.backends.wasi.start import Start
 from magicrune.backends.wasi.wasi_abi import Errno, ProcessEnded, WasiError
 from magicrune.observation import EventKind
 

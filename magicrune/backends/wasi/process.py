@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from magicrune.backends.wasi import wasi_abi
@@ -22,28 +22,14 @@ from magicrune.backends.wasi.signals import (
     STOPPING,
     fault_of,
 )
+from magicrune.backends.wasi.start import Start
 from magicrune.backends.wasi.wasi_abi import Errno, ProcessEnded, WasiError
 from magicrune.observation import EventKind
 
 if TYPE_CHECKING:
     from magicrune.backends.wasi.fdtable import FdTable
     from magicrune.backends.wasi.job import Job
-    from magicrune.backends.wasi.programs import Program
     from magicrune.backends.wasi.vfs import Vfs
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What a process is to run: a program from its start, or a fork's continuation."""
-
-    program: Program
-    args: list[bytes]
-    env: list[bytes]
-    cwd: bytes
-    entry: str = "_start"
-    argument: int | None = None
-    parent: Process | None = None
-    """Whose memory and stack pointer a fork takes over."""
 
 
 class Process:

@@ -15,7 +15,8 @@ from magicrune.backends.wasi.handles import DirectoryHandle
 from magicrune.backends.wasi.image import Image, build_image
 from magicrune.backends.wasi.modules import CompileTimeout, ModuleRefused
 from magicrune.backends.wasi.nodes import Directory
-from magicrune.backends.wasi.process import Process, Start
+from magicrune.backends.wasi.process import Process
+from magicrune.backends.wasi.start import Start
 from magicrune.backends.wasi.wasi_abi import Errno, ProcessEnded, WasiError
 from magicrune.errors import ProgramInvalid
 from magicrune.observation import EventKind
