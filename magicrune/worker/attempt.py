@@ -28,6 +28,8 @@ PULSES = 3
 """Heartbeats in the time after which we count as dead."""
 _TEST_STEP_MS = 10
 
+Ended = tuple[End, "SpellResult | None", MagicRuneError | None]
+
 
 def fresh_claim(desk: Desk, request: SpellRequest, found: Claim | None) -> Claim:
     """Ours, in the place of the one that was `found`; not written yet."""
@@ -51,9 +53,13 @@ async def attempt(
     claim = await desk.insist(key, fresh_claim(desk, request, found))
     desk.note(Action.RUN.value, run_id=claim.run_id, reason=why)
     desk.running.add(key)
-    keeper = Keeper(desk.claims, key, claim, msg, desk.settings.ack_wait / PULSES)
+    cancellation = Cancellation()
+    pause = desk.settings.ack_wait / PULSES
+    keeper = Keeper(desk.claims, key, claim, msg, pause, cancellation.cancel)
     try:
-        await _run(desk, msg, request, key, keeper)
+        with desk.cancelling(cancellation):
+            ended = await _until_ended(desk, request, keeper, cancellation)
+        await _settle(desk, msg, key, keeper, ended, begun=cancellation.begun)
     except ClaimLost:
         desk.note("abandon", run_id=claim.run_id, reason="another worker took it over meanwhile")
     finally:
@@ -61,9 +67,25 @@ async def attempt(
         desk.running.discard(key)
 
 
-async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, keeper: Keeper) -> None:
-    cancellation = Cancellation()
-    ended, result, error = await _until_ended(desk, request, keeper, cancellation)
+async def _until_ended(
+    desk: Desk, request: SpellRequest, keeper: Keeper, cancellation: Cancellation
+) -> Ended:
+    """The run. What makes it worthless (another has the claim, the worker stops) ends it, and
+    nobody is told before its sandbox is gone."""
+    try:
+        return End.RESULT, await _run_late(desk, request, cancellation), None
+    except RunInterrupted:
+        return End.LOST if keeper.lost else End.DRAINED, None, None
+    except MagicRuneError as error:
+        return End.ERROR, None, error
+    except Exception as error:  # noqa: BLE001  a defect of ours is told as one, not retried
+        return End.ERROR, None, translate(error)
+
+
+async def _settle(
+    desk: Desk, msg: Msg, key: str, keeper: Keeper, how: Ended, *, begun: bool
+) -> None:
+    ended, result, error = how
     claim = await keeper.stop()
     if keeper.lost:
         ended = End.LOST
@@ -73,7 +95,7 @@ async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, keeper: Ke
             document = fit(result, desk.room)
         except ResultInvalid as misfit:
             ended, error = End.ERROR, misfit
-    step = settle(Case(claim=claim, end=ended, begun=cancellation.begun, error=error))
+    step = settle(Case(claim=claim, end=ended, begun=begun, error=error))
     desk.note(step.action.value, run_id=claim.run_id, reason=step.reason)
     if step.action is Action.COMMIT and result is not None:
         await answer(desk, msg, key, claim, result, document)
@@ -83,33 +105,6 @@ async def _run(desk: Desk, msg: Msg, request: SpellRequest, key: str, keeper: Ke
         await hand_back(msg, step.delay)
     elif step.action is not Action.ABANDON:
         await give_up(desk, msg, key, step, claim, error)
-
-
-async def _until_ended(
-    desk: Desk, request: SpellRequest, keeper: Keeper, cancellation: Cancellation
-) -> tuple[End, SpellResult | None, MagicRuneError | None]:
-    """The run, or the first thing that makes it worthless: it is ended then, and nobody is
-    told before its sandbox is gone."""
-    run = asyncio.ensure_future(_run_late(desk, request, cancellation))
-    stop = asyncio.ensure_future(desk.stopping.wait())
-    lost = asyncio.ensure_future(keeper.wait_lost())
-    worthless = End.DRAINED
-    try:
-        await asyncio.wait({run, stop, lost}, return_when=asyncio.FIRST_COMPLETED)
-        if not run.done():
-            worthless = End.LOST if keeper.lost else End.DRAINED
-            cancellation.cancel()
-            await asyncio.wait({run})
-        return End.RESULT, run.result(), None
-    except RunInterrupted:
-        return worthless, None, None
-    except MagicRuneError as error:
-        return End.ERROR, None, error
-    except Exception as error:  # noqa: BLE001  a defect of ours is told as one, not retried
-        return End.ERROR, None, translate(error)
-    finally:
-        for task in (run, stop, lost):
-            task.cancel()
 
 
 async def _run_late(desk: Desk, request: SpellRequest, cancellation: Cancellation) -> SpellResult:

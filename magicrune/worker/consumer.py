@@ -69,7 +69,6 @@ class Worker:
         self._log = Log(self._name, as_json=settings.log_json, status=self._status)
         self._tracer = make_tracer(self._name)
         self._draining = asyncio.Event()
-        self._stopping = asyncio.Event()
         self._ready = False
         self._client: Client | None = None
 
@@ -132,7 +131,6 @@ class Worker:
             worker=self._name,
             run=run,
             note=self._note,
-            stopping=self._stopping,
             say=client.publish,
             spawn=self._beside,
             max_payload=lambda: client.max_payload,
@@ -149,7 +147,7 @@ class Worker:
         self._log("draining", running=len(desk.running))
         ended, late = await asyncio.wait(slots, timeout=self._settings.grace)
         if late:
-            self._stopping.set()
+            desk.stop()
             ended, stuck = await asyncio.wait(slots, timeout=_SETTLE_S)
             self._log("stopped", handed_back=len(late))
             if stuck:  # an engine does not answer: its job ends with this process

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from magicrune.worker.wire import HEADROOM
 
 if TYPE_CHECKING:
-    import asyncio
-
     from nats.js import JetStreamContext
 
     from magicrune.cancellation import Cancellation
@@ -40,17 +39,34 @@ class Desk:
     """Publishes outside of all streams: ``say(subject, data, headers=...)``."""
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     """Does it beside the next request; the worker waits for it before it ends."""
-    stopping: asyncio.Event
-    """The grace period is over: hand back what runs."""
     max_payload: Callable[[], int]
     """Bytes of a message, as the server that we are connected to says."""
     running: set[str]
     skip_ack: bool = False
+    cancellations: set[Cancellation] = field(default_factory=set)
+    stopped: bool = False
 
     @property
     def room(self) -> int:
         """Bytes of a document in a message."""
         return max(0, self.max_payload() - HEADROOM)
+
+    def stop(self) -> None:
+        """The grace period is over: ends what runs, and what is about to."""
+        self.stopped = True
+        for each in self.cancellations:
+            each.cancel()
+
+    @contextmanager
+    def cancelling(self, cancellation: Cancellation) -> Iterator[None]:
+        """While inside, `stop` ends that run."""
+        self.cancellations.add(cancellation)
+        if self.stopped:
+            cancellation.cancel()
+        try:
+            yield
+        finally:
+            self.cancellations.discard(cancellation)
 
     async def insist(self, key: str, claim: Claim) -> Claim:
         """`Claims.insist`, and says of each try that failed. Raises ClaimLost."""
