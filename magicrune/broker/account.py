@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from magicrune.display import escape
 from magicrune.observation import ConnectionRecord, Event, EventKind, NetUsage
@@ -15,6 +16,9 @@ LISTED = 1000
 DIFFERENT = 200
 """Different refusals, and different failures, that are told one by one."""
 _TEXT_MAX = 300
+
+Outcome = Literal["refused", "failed"]
+"""No rule allows it; it is allowed, but nobody answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +81,10 @@ class Account:
         self._complete = True
         self.limit: str | None = None
 
-    def refuse(self, **detail: str | int | None) -> None:
-        """No rule allows it: an event, once for each different one."""
-        self._refused += 1
-        self._tell_connect("refused", detail)
-
-    def fail(self, **detail: str | int | None) -> None:
-        """Allowed, but nobody answered."""
-        self._tell_connect("failed", detail)
+    def tell(self, outcome: Outcome, **detail: str | int | None) -> None:
+        """An attempt that came to nothing: an event, once for each different one."""
+        self._refused += outcome == "refused"
+        self._tell_connect(outcome, detail)
 
     def begin(self, name: str | None, address: str, port: int, room: int) -> Connection | None:
         """A granted connection; None where there is no room for one more, or none at all.

@@ -27,7 +27,7 @@ from magicrune.broker.wire import (
 from magicrune.special import canonical_address, is_synthetic
 
 if TYPE_CHECKING:
-    from magicrune.broker.account import Account, Connection
+    from magicrune.broker.account import Account, Connection, Outcome
     from magicrune.broker.judge import Judge
     from magicrune.broker.names import Names
     from magicrune.hosts import Address
@@ -118,7 +118,7 @@ class Desk:
             refusal = self._judge.judge_address(address, wish.port, named=False)
         except OSError as error:  # nothing can be tried: no descriptor
             reason = errno.errorcode.get(error.errno or 0, str(error))
-            self._tell_failure(wish, None, str(address), reason)
+            self._tell(wish, "failed", None, address, reason)
             self._settle(wish, errno.ECONNREFUSED)
             return
         if refusal is None:
@@ -191,25 +191,15 @@ class Desk:
         if not allowed:
             for address, refusal in judged:
                 if refusal is not None:
-                    self._refusal(wish, name, address, refusal.reason, refusal.missing)
+                    self._tell(wish, "refused", name, address, refusal.reason, refusal.missing)
             if not judged:
                 raise NoSuchName(f"{name} has no address")
         return _interleaved(allowed, isinstance(wish.address, IPv4Address))
 
     def _fail(self, wish: Wish, connection: Connection, code: int, reason: str) -> None:
-        self._tell_failure(wish, connection.name, connection.address or None, reason)
+        self._tell(wish, "failed", connection.name, connection.address or None, reason)
         self._account.end(connection, "failed")
         self._settle(wish, code)
-
-    def _tell_failure(self, wish: Wish, name: str | None, address: str | None, reason: str) -> None:
-        self._account.fail(
-            op="connect",
-            host=name,
-            address=address,
-            port=wish.port,
-            type="stream",
-            reason=reason,
-        )
 
     def _refuse(
         self,
@@ -219,18 +209,20 @@ class Desk:
         reason: str,
         missing: str | None,
     ) -> None:
-        self._refusal(wish, name, address, reason, missing)
+        self._tell(wish, "refused", name, address, reason, missing)
         self._settle(wish, errno.ECONNREFUSED)
 
-    def _refusal(
+    def _tell(
         self,
         wish: Wish,
+        outcome: Outcome,
         name: str | None,
-        address: Address | None,
+        address: Address | str | None,
         reason: str,
-        missing: str | None,
+        missing: str | None = None,
     ) -> None:
-        self._account.refuse(
+        self._account.tell(
+            outcome,
             op="connect",
             host=name,
             address=None if address is None else str(address),

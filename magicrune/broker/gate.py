@@ -176,8 +176,8 @@ class Gate:
         return query
 
     def _refuse(self, query: Query, name: str, reason: str, missing: str | None) -> None:
-        self._account.refuse(
-            op="resolve", host=name, type=query.kind, reason=reason, missing=missing
+        self._account.tell(
+            "refused", op="resolve", host=name, type=query.kind, reason=reason, missing=missing
         )
 
     async def _answer_later(self, query: Query) -> bytes:
@@ -188,7 +188,9 @@ class Gate:
         except NoSuchName:
             return refuse(query, "NXDOMAIN")
         except LookupFailed as error:
-            self._account.fail(op="resolve", host=name, type=query.kind, reason=str(error))
+            self._account.tell(
+                "failed", op="resolve", host=name, type=query.kind, reason=str(error)
+            )
             return refuse(query, "SERVFAIL")
         finally:
             self._waiting -= 1
