@@ -59,6 +59,12 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
+            import difflib  # here: only mistakes need it
+
+            near = difflib.get_close_matches(cmd_name[:64], _COMMANDS, n=1)
+            if near:
+                hint = f"did you mean {PROGRAM} {near[0]}?"
+                raise CliUsage(f"no such command {cmd_name[:64]!r}", hint=hint)
             return None
         module, _, attribute = _COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
@@ -168,7 +174,8 @@ def _dispatch(arguments: list[str]) -> int:
         return stop.exit_code
     except click.exceptions.NoArgsIsHelpError as nothing:
         click.echo(nothing.ctx.get_help() if nothing.ctx else "", err=True)
-        raise CliUsage("a command is missing", hint=f"{PROGRAM} --help") from nothing
+        path = nothing.ctx.command_path if nothing.ctx else PROGRAM
+        raise CliUsage("a command is missing", hint=f"{path} --help") from nothing
     return answer if isinstance(answer, int) else 0
 
 

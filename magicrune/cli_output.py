@@ -74,6 +74,8 @@ def open_sink(out: str | None) -> Iterator[Sink]:
     if out is None:
         yield Stdout()
         return
+    if out == "":
+        raise OutputFailed("the name of the file is empty", where="--out")
     target = Path(out)
     name = f".{target.name}.{os.urandom(8).hex()}.tmp"
     with contextlib.ExitStack() as undo:

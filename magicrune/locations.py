@@ -78,6 +78,7 @@ def private_dir(path: Path) -> Path:
     what lies in it (native code in the cache) is trusted. So it does where it cannot be made.
     """
     try:
+        str(path).encode()  # engines take names in UTF-8 only
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = path.lstat()
     except (OSError, ValueError) as error:

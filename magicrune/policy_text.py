@@ -71,7 +71,9 @@ class _Reader:
             raise self.error(
                 f"is not YAML: {error.problem or error.context}",
                 (mark.line + 1, mark.column + 1) if mark else (1, 1),
-                hint="quote values that begin with * & ! % @ ` [ or {",
+                hint="indent with spaces"
+                if "tab" in str(error.problem)
+                else "quote values that begin with * & ! % @ ` [ or {",
             ) from None
         except yaml.YAMLError as error:  # a character that YAML forbids
             reason = str(error).splitlines()[0]

@@ -196,7 +196,10 @@ class Quarantine:
 
 def _check_names(run_id: str, attempt: str) -> None:
     if not _RUN_ID.fullmatch(run_id) or not _ATTEMPT.fullmatch(attempt):
-        raise QuarantineFailed("is not a run id and attempt", where=f"{run_id}/{attempt}")
+        hint = "r_ and 32 hex digits, as in: magicrune quarantine list"
+        raise QuarantineFailed(
+            "is not a run id and attempt", where=f"{run_id[:80]}/{attempt}", hint=hint
+        )
 
 
 @contextlib.contextmanager

@@ -50,6 +50,13 @@ def explain(error: ValidationError, model: type[BaseModel]) -> Misfit:
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
     elif first["type"] == "missing":
         message = f"key {str(loc[-1])!r} is missing"
+    elif first["type"] == "too_short":
+        message = "must not be empty"
+    elif first["type"] == "string_pattern_mismatch" and "sha256:" in str(first["msg"]):
+        message, hint = (
+            "is no digest",
+            "sha256: and 64 hex digits, as in: magicrune images list",
+        )
     else:
         message = str(first["msg"])
         for theirs, ours in _WORDS:

@@ -44,6 +44,8 @@ def read_limited(source: str | Path | BinaryIO, *, max_bytes: int = MAX_BYTES) -
     """
     if not isinstance(source, str | Path):
         return _read(source, max_bytes, str(getattr(source, "name", "input")))
+    if str(source) == "":  # what a variable gives that is not set
+        raise JsonInvalid("the name of the file is empty", hint="- reads stdin")
     try:
         with open_plain(Path(source)) as stream:
             return _read(stream, max_bytes, str(source))

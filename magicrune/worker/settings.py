@@ -11,6 +11,8 @@ from typing import Any
 
 from magicrune.errors import CliUsage
 
+_SERVER = re.compile(r"(?:(?:nats|tls|ws|wss)://)?[^\s/,]+/?")
+
 
 def _setting(name: str, default: Any, read: Callable[[str], Any], text: str) -> Any:
     meta = {"name": name, "read": read, "text": text}
@@ -57,6 +59,13 @@ def _subject(text: str) -> str:
     return text
 
 
+def _servers(text: str) -> str:
+    """Addresses that the client knows how to reach: another one would be waited for in vain."""
+    if not all(_SERVER.fullmatch(each.strip()) for each in text.split(",")):
+        raise ValueError("must be nats://HOST:PORT (or tls, ws, wss), several by commas")
+    return text
+
+
 def _span(text: str) -> tuple[int, int]:
     first, dots, last = text.partition("..=")
     if not dots or not first.isdigit() or not last.isdigit() or int(first) > int(last):
@@ -68,7 +77,9 @@ def _span(text: str) -> tuple[int, int]:
 class WorkerSettings:
     """All of it; `from_environment` reads and checks."""
 
-    url: str = _setting("NATS_URL", "nats://127.0.0.1:4222", str, "Server, or several by commas")
+    url: str = _setting(
+        "NATS_URL", "nats://127.0.0.1:4222", _servers, "Server, or several by commas"
+    )
     subject: str = _setting(
         "NATS_REQ_SUBJ", "run.req.default", _subject, "Where requests are taken from and sent to"
     )

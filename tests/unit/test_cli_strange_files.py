@@ -168,3 +168,14 @@ def test_a_missing_client_of_the_queue_names_the_package(
     error = json.loads(capfd.readouterr().out)["error"]
     assert error["code"] == "MR-4601"
     assert "pip install 'nats-py" in error["hint"]
+
+
+def test_a_home_whose_name_is_no_text_is_told(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "magicrune", "exec", "-f", str(SAMPLE)],
+        env={**os.environ, "MAGICRUNE_HOME": f"{tmp_path}/\udc80"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, json.loads(done.stdout)["error"]["code"]) == (4, "MR-4303")

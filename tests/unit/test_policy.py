@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from magicrune.admission import RESERVED_ENV
 from magicrune.errors import PolicyInvalid
+from magicrune.locations import shipped
 from magicrune.pathrule import compile_globs
 from magicrune.policy import Policy, Thresholds, find_policy, load_policy, parse_policy
 from magicrune.policy_text import read_yaml
@@ -175,7 +176,7 @@ def test_what_only_looks_like_the_image_is_granted(tree):
 @pytest.mark.parametrize(
     ("runtime", "words"),
     [
-        ("{backends: []}", "at least 1"),
+        ("{backends: []}", "must not be empty"),
         ("{backends: [wasi, wasi]}", "twice"),
         ("{backends: [fake]}", "must be 'wasi'"),
         ("{image: 'A b'}", "must match"),
@@ -412,3 +413,19 @@ def test_wider_entries_are_no_conflict():
     entries = '["198.0.0.0/8", "fc00::/7", "126.0.0.0/7", "0.0.0.0/0"]'
     text = SMALLEST.replace("capabilities: {}", f"capabilities: {{net: {{allow: {entries}}}}}")
     assert len(parse(text).capabilities.net.allow) == 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("[wasi, oci, podman, docker]", "[]", "runtime.backends: must not be empty"),
+        ("image_digest: null", 'image_digest: "sha256:12"', "is no digest (sha256: and 64 hex"),
+        ("version: 1", "version:\t1\n\tx: 1", "(indent with spaces)"),
+    ],
+)
+def test_a_mistake_is_told_in_our_words(old: str, new: str, says: str) -> None:
+    text = shipped("policies/default.policy.yml").read_text()
+    assert old in text
+    with pytest.raises(PolicyInvalid) as caught:
+        parse_policy(text.replace(old, new).encode(), policy_id="own", source="own.yml")
+    assert says in str(caught.value)

@@ -146,3 +146,17 @@ def test_counts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OutputFailed, match=r"no/m\.json"):
         Metrics(1, str(tmp_path / "no" / "m.json"), "").write()
+
+
+@pytest.mark.parametrize("url", ["foo://bar", "http://x y", "nats://", "nats://a,,nats://b", "a b"])
+def test_an_address_that_nobody_can_reach_is_refused(url: str) -> None:
+    with pytest.raises(CliUsage, match="must be nats://HOST:PORT"):
+        WorkerSettings.from_environment({"NATS_URL": url})
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["127.0.0.1", "nats://u:p@h.example.com:4222", "tls://a:1, tls://b:2", "wss://[::1]:8/"],
+)
+def test_addresses_of_servers(url: str) -> None:
+    assert WorkerSettings.from_environment({"NATS_URL": url}).url == url

@@ -15,10 +15,14 @@ from magicrune.subids import user_name
 VARIABLE = "DOCKER_HOST"
 SOCKET = "unix:///var/run/docker.sock"
 _GROUP = "docker"
+_TLS = "DOCKER_TLS_VERIFY"
+"""Of a daemon far away: the SDK wants certificates then, and does not use the socket."""
 
 
 def how_to_reach(found: Unreachable, hierarchy: Hierarchy) -> str:
     """What lets this user reach a daemon, given what is wrong with the address in use."""
+    if os.environ.get(_TLS) and found.trouble is Trouble.DEAF:
+        return f"unset {_TLS}"
     named = bool(os.environ.get(VARIABLE))
     if named:
         usual = find_trouble(SOCKET)

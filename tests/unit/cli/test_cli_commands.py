@@ -86,3 +86,22 @@ def test_completion_offers_commands_and_options(
         monkeypatch.setenv("COMP_WORDS", words)
         monkeypatch.setenv("COMP_CWORD", at)
         assert offered in call().out
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["exce"], "did you mean magicrune exec?"),
+        (["zzz"], "magicrune --help"),
+        (["runs"], "magicrune runs --help"),
+        (["exec", "-f", ""], "- reads stdin"),
+    ],
+)
+def test_a_mistake_gets_advice(call: Call, words: list[str], hint: str) -> None:
+    error = call(*words).document["error"]
+    assert error["hint"] == hint
+
+
+def test_an_empty_out_is_told(call: Call) -> None:
+    error = call("exec", "-f", "x.json", "--out", "").document["error"]
+    assert (error["code"], error["where"]) == ("MR-4003", "--out")
