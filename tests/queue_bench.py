@@ -214,8 +214,9 @@ class Bench:
             path = home / "magicrune" / "ledger.sqlite3"
             if path.exists():
                 with contextlib.closing(sqlite3.connect(path)) as ledger:
-                    rows = ledger.execute("SELECT run_id FROM runs WHERE attempt > 0")
-                    found.update(name for (name,) in rows)
+                    if ledger.execute("SELECT 1 FROM sqlite_schema WHERE name = 'runs'").fetchone():
+                        rows = ledger.execute("SELECT run_id FROM runs WHERE attempt > 0")
+                        found.update(name for (name,) in rows)
         return found
 
     def settled_names(self, documents: list[bytes], seconds: float = PATIENCE_S) -> None:
