@@ -77,7 +77,7 @@ def _how_to_get_unified(root: Path, own: Path) -> str:
     if mine != root and _is_ours(mine) and _read_words(mine / "cgroup.controllers") >= _UNIFIED:
         # A service with Delegate=: what it may divide is the group that its processes are in.
         return in_turn(
-            f"d={mine}; mkdir -p $d/main",
+            f"d={root}$(sed -n 's/^0:://p' /proc/self/cgroup); mkdir -p $d/main",
             "for p in $(cat $d/cgroup.procs); do echo $p >$d/main/cgroup.procs; done 2>/dev/null",
             "echo '+cpu +memory +pids' >$d/cgroup.subtree_control",
         )
