@@ -16,6 +16,7 @@ import pytest
 
 from magicrune.backends.rune import record
 from magicrune.backends.rune.backend import ContainerBackend
+from magicrune.errors import SandboxLost
 from magicrune.observation import Ending, Observation
 from magicrune.spec import ContainerSpec, FileInput, Mount
 from tests.attacks.lesser_init import Cut, Workshop
@@ -387,6 +388,5 @@ def test_more_than_init_may_send_is_not_taken(
     """An init that does not count is no longer ours, whoever made it so."""
     probe = "for number in range(1500): os.link('out/own', 'out/%d' % number)"
     workshop.use(monkeypatch, COUNTLESS)
-    seen = one.run(make(probe))
-    assert (seen.ending, seen.telemetry_complete) == (Ending.INFRA_ERROR, False)
-    assert len(seen.artifacts) <= record.ARTIFACT_FILES + 1
+    with pytest.raises(SandboxLost):
+        one.run(make(probe))

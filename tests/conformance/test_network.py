@@ -69,10 +69,10 @@ def run(request: pytest.FixtureRequest, home: object, monkeypatch: pytest.Monkey
     backend = container_backend(str(request.param), monkeypatch)
 
     def run(
-        program: str, *allowed: str, limits: NetLimits | None = None, wall_ms: int = 20_000
+        program: str, *allowed: str, limits: NetLimits | None = None, **more: int
     ) -> Observation:
         files = {"/tmp/job.py": program.encode()}
-        spec = make_spec("python3 /tmp/job.py", files=files, wall_ms=wall_ms)
+        spec = make_spec("python3 /tmp/job.py", files=files, **more)
         return backend.run(
             replace(
                 spec,
