@@ -59,7 +59,7 @@ def _table(
     for diagnosis in diagnoses:
         held = sum(reading.held for reading in diagnosis.controls)
         state = f"works, {held} controls held" if diagnosis.usable else "cannot be used"
-        lines.append(f"\n{diagnosis.backend:8} {state}  {diagnosis.version}")
+        lines.append(f"\n{diagnosis.backend:10} {state}  {diagnosis.version}")
         if diagnosis.problem:
             lines.append(f"{'':8} {escape(diagnosis.problem, limit=400)}")
         lines += _fix(diagnosis.fix, 8)

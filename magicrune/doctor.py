@@ -20,6 +20,7 @@ from magicrune.quarantine import Quarantine
 from magicrune.request import parse_request
 
 if TYPE_CHECKING:
+    from magicrune.backends.base import Backend, Probe
     from magicrune.observation import ControlReading
     from magicrune.spec import ContainerSpec
 
@@ -38,12 +39,16 @@ class Diagnosis:
 
 
 def examine(names: Sequence[str] = BACKENDS) -> tuple[Diagnosis, ...]:
-    """Tries each backend once. What fails is a problem in its diagnosis, not an exception."""
+    """Tries each backend once, and each further OCI runtime that it has (``oci:runc``). What
+    fails is a problem in its diagnosis, not an exception."""
     policy = load_policy(find_policy(None))
     spec = prepare(parse_request(b'{"cmd": "true"}'), policy, seed=None, timeout_sec=20)
     # With one entry, so that what brokers connections is tried as well; nobody is asked for it.
     networked = replace(spec, net=(NetRule.parse("magicrune.invalid:443"),))
-    return tuple(_examine(name, spec if name in WITHOUT_NETWORK else networked) for name in names)
+    found: list[Diagnosis] = []
+    for name in names:
+        found += _examine(name, spec if name in WITHOUT_NETWORK else networked)
+    return tuple(found)
 
 
 def clean(names: Sequence[str] = BACKENDS) -> dict[str, tuple[str, ...]]:
@@ -61,13 +66,23 @@ def clean(names: Sequence[str] = BACKENDS) -> dict[str, tuple[str, ...]]:
     return removed
 
 
-def _examine(name: str, spec: ContainerSpec) -> Diagnosis:
+def _examine(name: str, spec: ContainerSpec) -> list[Diagnosis]:
     backend = make(name)
     if backend is None:
-        return Diagnosis(name, False, "", "not in this version")
+        return [Diagnosis(name, False, "", "not in this version")]
     probe = backend.probe()
     if not probe.usable:
-        return Diagnosis(name, False, probe.version, probe.detail, probe.fix)
+        return [Diagnosis(name, False, probe.version, probe.detail, probe.fix)]
+    found = [_try(backend, spec, probe)]
+    others = getattr(backend, "other_runtimes", None)
+    for each in () if others is None else others():
+        named = replace(probe, backend=f"{name}:{each}", version=each)
+        found.append(_try(backend, replace(spec, oci_runtime=each), named))
+    return found
+
+
+def _try(backend: Backend, spec: ContainerSpec, probe: Probe) -> Diagnosis:
+    name = probe.backend
     try:
         seen = backend.run(spec)
     except MagicRuneError as error:

@@ -26,8 +26,13 @@ Machine: {machine}
 
 def main() -> None:
     machine = "; ".join(f"{fact.name} {fact.value}" for fact in look_around())
-    parts = [HEAD.format(machine=machine), *map(_section, examine())]
+    parts = [HEAD.format(machine=machine), *map(_section, _taken())]
     PAGE.write_text("\n".join(parts))
+
+
+def _taken() -> list[Diagnosis]:
+    """Without further runtimes: they hold the same controls, or are refused."""
+    return [each for each in examine() if ":" not in each.backend]
 
 
 def _section(diagnosis: Diagnosis) -> str:

@@ -55,6 +55,16 @@ def test_doctor_tells_what_works_and_proves_it(images: Path) -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == named
 
 
+def test_each_further_runtime_is_tried_too(images: Path) -> None:
+    if not (shutil.which("crun") and shutil.which("runc")):
+        absent("not both crun and runc")
+    found = backends(magicrune("doctor", "--json", "oci", home=images))
+    assert found["oci"]["version"].startswith("crun")
+    assert found["oci:runc"]["usable"], found["oci:runc"]["problem"]
+    named = {each["control"] for each in found["oci:runc"]["controls"]}
+    assert "oci_runtime" in named  # read back: it was runc that made the container
+
+
 def test_doctor_says_what_is_missing(tmp_path: Path) -> None:
     done = magicrune("doctor", "--json", home=tmp_path, PATH="/nonexistent")
     found = backends(done)

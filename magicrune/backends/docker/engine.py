@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 _START_S = 60.0
 _REMOVE_S = 20.0
+_SHIMS = "io.containerd."
+"""Begins the names of what starts runtimes; Docker lists them among the runtimes."""
 _API_MIN = (1, 41)
 """The first with CgroupnsMode (Docker 20.10)."""
 
@@ -77,6 +79,11 @@ class DockerEngine:
                 self.name, False, told, "is older than 20.10", "# install Docker 20.10 or newer"
             )
         return probe_ours(self.name, told, outside)
+
+    def other_runtimes(self) -> tuple[str, ...]:
+        told = self._api().info()
+        names = (each for each in sorted(told["Runtimes"]) if not each.startswith(_SHIMS))
+        return tuple(each for each in names if each != told["DefaultRuntime"])
 
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         """Ours by its id; given to the daemon where it does not have it. Never a pull."""

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 RUNTIMES = ("crun", "runc")
 """Tried in this order; crun starts a container in about half the time of runc."""
+_KNOWN = (*RUNTIMES, "youki", "runsc", "kata-runtime")
+"""Those that `magicrune doctor` looks for; a policy may name any other one."""
 
 
 class OciEngine:
@@ -79,6 +81,10 @@ class OciEngine:
             fix = "magicrune images build"
             return Probe(self.name, False, version, "there is no image", fix)
         return Probe(self.name, True, version)
+
+    def other_runtimes(self) -> tuple[str, ...]:
+        taken = Path(self._find_runtime() or "").name
+        return tuple(each for each in _KNOWN if each != taken and shutil.which(each))
 
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         image = store.find(name, digest)

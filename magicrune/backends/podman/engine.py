@@ -86,6 +86,10 @@ class PodmanEngine:
             return Probe(self.name, False, version, problem, remedy.how_to_hold(hierarchy))
         return ours
 
+    def other_runtimes(self) -> tuple[str, ...]:
+        """None: a service has one."""
+        return ()
+
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         """Ours by its id; given to the service where it does not have it. Never a pull."""
         image = store.find(name, digest)

@@ -50,6 +50,10 @@ class ContainerBackend:
     def probe(self) -> Probe:
         return self._engine.probe()
 
+    def other_runtimes(self) -> tuple[str, ...]:
+        """See rune/engine.py."""
+        return self._engine.other_runtimes()
+
     def run(self, spec: ContainerSpec, cancellation: Cancellation | None = None) -> Observation:
         """See base.Backend."""
         cancellation = cancellation or Cancellation()

@@ -59,6 +59,9 @@ class Engine(Protocol):
     def probe(self) -> Probe:
         """Whether it can work here; cheap, changes nothing."""
 
+    def other_runtimes(self) -> tuple[str, ...]:
+        """OCI runtimes that a policy may name here, besides the one taken where it names none."""
+
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         """The image, made known to the engine if need be. Raises ImageMissing."""
 
