@@ -1,5 +1,5 @@
 # Short names for the scripts; nothing needs make.
-.PHONY: install test check ci locks schemas wasm soak vm
+.PHONY: install test check ci locks schemas wasm soak vm vm-aarch64
 install:
 	sh scripts/install.sh
 test:
@@ -19,3 +19,5 @@ soak:
 	MAGICRUNE_SOAK=10000 .venv/bin/python -m pytest -s tests/e2e/test_worker_soak.py
 vm:
 	sh scripts/vm.sh
+vm-aarch64:
+	sh scripts/vm-aarch64.sh
