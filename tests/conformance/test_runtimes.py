@@ -2,7 +2,8 @@
 
 Docker and Podman with crun, and Docker with gVisor, run as services of their own beside those that
 other tests use: in a mount namespace without the empty version 2 hierarchy of a hybrid host,
-which crun 1.8 takes for the one in use.
+which crun 1.8 takes for the one in use, and in a network namespace: without a bridge, a dockerd
+removes that of the other one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -53,9 +55,10 @@ def service(place: Path, words: list[str], *question: str) -> Iterator[str]:
         if shutil.which(name) is None:
             absent(f"no {name}: sh scripts/engines.sh")
     log = place / "log"
+    command = ("sh", "-c", APART, "apart", *words)
     with log.open("wb") as told:
         started = subprocess.Popen(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-c", APART, "apart", *words],
+            [*("unshare", "--net", "--mount", "--propagation", "private"), *command],
             stdin=subprocess.DEVNULL,
             stdout=told,
             stderr=told,
@@ -97,14 +100,15 @@ def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    place = tmp_path_factory.mktemp("podman")
+def podman() -> Iterator[str]:
+    place = Path(tempfile.mkdtemp())  # its runroot may have 50 characters only
     words = ["podman", "--runtime", "crun", "--cgroup-manager", "cgroupfs"]
     for option in ("root", "runroot", "tmpdir"):
         words += [f"--{option}", str(place / option)]
     words += ["system", "service", "--time=0", f"unix://{place}/sock"]
     with service(place, words, "podman", "--url", f"unix://{place}/sock", "info") as address:
         yield address
+    shutil.rmtree(place, ignore_errors=True)
 
 
 Named = Callable[..., Observation]
