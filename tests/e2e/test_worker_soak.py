@@ -13,7 +13,7 @@ from tests.nats_server import NatsServer
 from tests.queue_bench import Bench, document
 
 REQUESTS = int(os.environ.get("MAGICRUNE_SOAK") or 400)
-SECONDS = 120 + REQUESTS // 10
+SECONDS = 240 + REQUESTS // 10
 
 
 @pytest.mark.timeout(SECONDS + 60)
@@ -32,6 +32,7 @@ def test_one_answer_each(tmp_path: Path, module_cache: Path) -> None:
         while bench.left() and time.monotonic() - began < SECONDS:
             time.sleep(dice.uniform(0.3, 1.5))
             victim = alive.pop(dice.randrange(3))
+            bench.until_said("ready", victim)  # one that never began kills nothing
             bench.workers[victim].kill()
             bench.workers[victim].wait()
             alive.append(bench.worker())
