@@ -15,6 +15,8 @@ import pytest
 
 from tests.engines import IMAGE_HOME, absent
 
+pytestmark = pytest.mark.timeout(400)
+
 FIXED = "\n".join(
     [
         "set -eu",
@@ -49,7 +51,7 @@ def run(script: str, place: Path, backend: str, *words: str, **more: str) -> str
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=110,
+        timeout=300,
         check=False,
     )
     return done.stdout
@@ -140,9 +142,10 @@ def test_a_rootless_podman_gets_a_service_that_holds_limits(tmp_path: Path, wron
         absent("no podman")
     runtime = tmp_path / "bin/magicrune-runtime"
     runtime.parent.mkdir()
-    runtime.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -m magicrune.backends.podman.runtime "$@"\n'
-    )
+    # Its own environment: conmon passes none on.
+    path = os.environ.get("PYTHONPATH", "")
+    words = f"{sys.executable} -m magicrune.backends.podman.runtime"
+    runtime.write_text(f'#!/bin/sh\nexport PYTHONPATH={path}\nexec {words} "$@"\n')
     runtime.chmod(0o755)
     own = tmp_path / "run"
     (own / "podman").mkdir(parents=True, mode=0o700)
