@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo "rootless: needs root, to become another user" >&2; exit 1; }
 [ $# != 0 ] || set -- tests/conformance/test_backends.py tests/conformance/test_profiles.py \
     tests/conformance/test_network.py tests/attacks/test_container_*.py \
-    tests/e2e/test_orphans.py tests/e2e/test_rootless.py -k rootless
+    tests/e2e/test_orphans.py tests/e2e/test_remedies.py tests/e2e/test_rootless.py -k rootless
 BIN=${BIN:-$PWD/.venv/bin}
 USER=magicrune-ci
 PREFIX=$("$BIN/python" -c 'import sys; print(sys.base_prefix)')
