@@ -275,12 +275,13 @@ async def main():
 where = socket.getaddrinfo(WEB, 7)[0][4][0]
 asyncio.run(main())
 """
-    seen = job("python3 job.py", code=code)
+    seen = job("python3 job.py", code=code, wall_ms=60_000)  # a busy machine takes as long
     ok(seen)
     assert seen.network is not None
     assert (seen.network.connections_total, seen.network.failed) == (2000, 0)
     assert len(seen.network.connections) == 1000
-    assert sum(net.tally.accepted.values()) == 2000
+    # Where the first address takes longer than a quarter of a second, the next is dialled, too.
+    assert sum(net.tally.accepted.values()) >= 2000
 
 
 def test_its_own_loopback(job: Job) -> None:
