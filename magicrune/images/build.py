@@ -45,6 +45,7 @@ def build(name: str, on_wait: Callable[[], None] | None = None) -> Installed:
     arch = _ARCH.get(platform.machine())
     if arch is None:
         raise ImageToolMissing(f"no image for {platform.machine()}", hint="amd64 or arm64")
+    store.store_dir()  # before all else: a user without a place for it is told so
     command = _command(name)
     with workplace(on_wait) as work:
         source = work.directory / "source.tar"

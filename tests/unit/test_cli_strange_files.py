@@ -134,7 +134,6 @@ NOBODY = 3_999_999
         ["images", "list"],
         ["images", "build"],
         ["images", "remove", "base"],
-        ["explain", "-f", str(SAMPLE), "--policy", "container", "--backend", "oci"],
     ],
 )
 def test_a_user_without_a_home_is_told_what_to_set(
