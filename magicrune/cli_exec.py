@@ -191,7 +191,13 @@ def _load(wish: _Wish) -> tuple[SpellRequest, Policy, Choice]:
     request = parse_request(data, strict=wish.strict, source=source)
     policy = load_policy(wanted_policy(wish.policy))
     network = needs_network(request, policy)
-    choice = choose(wish.backend, policy.runtime.backends, strict=wish.strict, network=network)
+    choice = choose(
+        wish.backend,
+        policy.runtime.backends,
+        strict=wish.strict,
+        network=network,
+        oci_runtime=policy.runtime.oci_runtime,
+    )
     return request, policy, choice
 
 

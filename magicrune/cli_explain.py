@@ -64,7 +64,12 @@ def explain_command(
     data = read_limited(sys.stdin.buffer if source == "-" else source)
     request = parse_request(data, source="stdin" if source == "-" else source)
     rules = load_policy(path)
-    choice = choose(backend, rules.runtime.backends, network=needs_network(request, rules))
+    choice = choose(
+        backend,
+        rules.runtime.backends,
+        network=needs_network(request, rules),
+        oci_runtime=rules.runtime.oci_runtime,
+    )
     document = explain(request, path, choice)
     if as_json:
         write_stdout(json.dumps(document, indent=2).encode() + b"\n")

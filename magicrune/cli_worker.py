@@ -107,7 +107,8 @@ def executor(
     from magicrune.pipeline import execute, needs_network
     from magicrune.quarantine import Quarantine
 
-    choice = choose(backend, policy.runtime.backends, strict=strict)
+    named = policy.runtime.oci_runtime
+    choice = choose(backend, policy.runtime.backends, strict=strict, oci_runtime=named)
     for reason in choice.passed_over:
         print(f"{PROGRAM}: not used: {reason}", file=sys.stderr, flush=True)
     state = state_dir()
@@ -117,7 +118,9 @@ def executor(
     def run(request: SpellRequest, cancellation: Cancellation) -> SpellResult:
         chosen = choice
         if needs_network(request, policy):
-            chosen = choose(backend, policy.runtime.backends, strict=strict, network=True)
+            chosen = choose(
+                backend, policy.runtime.backends, strict=strict, network=True, oci_runtime=named
+            )
         return execute(
             request,
             policy,

@@ -54,7 +54,13 @@ def run(
     _check_timeout(timeout_sec)
     rules = load_policy(policy if isinstance(policy, Path) else wanted_policy(policy))
     network = needs_network(asked, rules)
-    choice = choose(backend, rules.runtime.backends, strict=strict, network=network)
+    choice = choose(
+        backend,
+        rules.runtime.backends,
+        strict=strict,
+        network=network,
+        oci_runtime=rules.runtime.oci_runtime,
+    )
     state = state_dir()
     with Ledger(state / "ledger.sqlite3") as ledger:
         return execute(

@@ -32,12 +32,17 @@ class Choice:
 
 
 def choose(
-    name: str, order: Sequence[str], *, strict: bool = False, network: bool = False
+    name: str,
+    order: Sequence[str],
+    *,
+    strict: bool = False,
+    network: bool = False,
+    oci_runtime: str | None = None,
 ) -> Choice:
     """The backend called `name`; for ``auto`` the first usable of `order` (the policy's).
 
     With `network` only one that has it: a job that was granted destinations is not run where
-    it could reach none.
+    it could reach none. With `oci_runtime` (the policy's) no container engine that lacks it.
 
     Raises BackendUnavailable, saying of each candidate why it cannot be used and what
     mends it. With `strict` the first of `order` is used or none. A name outside `order` is
@@ -46,14 +51,14 @@ def choose(
     """
     if name == AUTO:
         names = [each for each in order if each != "fake"][: 1 if strict else None]
-        return _first_usable(names, network)
+        return _first_usable(names, network, oci_runtime)
     if name not in order and name != "fake":
         listed = ", ".join(order) or "none"
         raise BackendUnavailable(
             f"backend {name!r} is not one that the policy allows ({listed})",
             hint="runtime.backends of the policy lists them",
         )
-    return _first_usable([name], network)
+    return _first_usable([name], network, oci_runtime)
 
 
 def make(name: str) -> Backend | None:
@@ -62,7 +67,7 @@ def make(name: str) -> Backend | None:
     return None if maker is None else maker()
 
 
-def _first_usable(names: Sequence[str], network: bool) -> Choice:
+def _first_usable(names: Sequence[str], network: bool, oci_runtime: str | None) -> Choice:
     reasons: list[str] = []
     for name in names:
         if network and name in WITHOUT_NETWORK:
@@ -74,13 +79,28 @@ def _first_usable(names: Sequence[str], network: bool) -> Choice:
             continue
         backend = make()
         probe = backend.probe()
+        problem, fix = probe.detail, probe.fix
         if probe.usable:
-            return Choice(backend, tuple(reasons))
-        fix = "; ".join(probe.fix.splitlines())
-        reasons.append(f"{name}: {probe.detail}" + (f"; {fix}" if fix else ""))
+            problem, fix = _why_not_by(backend, oci_runtime)
+            if not problem:
+                return Choice(backend, tuple(reasons))
+        fix = "; ".join(fix.splitlines())
+        reasons.append(f"{name}: {problem}" + (f"; {fix}" if fix else ""))
     raise BackendUnavailable(
         "no sandbox can be used here: " + (" | ".join(reasons) or "the policy lists none"),
     )
+
+
+def _why_not_by(backend: Backend, oci_runtime: str | None) -> tuple[str, str]:
+    """Why a container engine cannot use that runtime, and what mends it; empty where it can."""
+    require = getattr(backend, "require_runtime", None)
+    if oci_runtime is None or require is None:
+        return "", ""
+    try:
+        require(oci_runtime)
+    except BackendUnavailable as error:
+        return error.message, error.hint
+    return "", ""
 
 
 def _wasi() -> Backend:

@@ -27,6 +27,7 @@ from magicrune.backends.docker import engine as docker_engine
 from magicrune.backends.oci.hierarchy import Hierarchy, read_hierarchy
 from magicrune.backends.podman import engine as podman_engine
 from magicrune.backends.rune.backend import ContainerBackend
+from magicrune.backends.select import choose
 from magicrune.errors import BackendUnavailable, ControlNotHeld
 from magicrune.observation import Observation
 from tests.conformance.behaviours import BEHAVIOURS
@@ -86,7 +87,7 @@ def dockerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     place = tmp_path_factory.mktemp("docker")
     gvisor = ["--network=none", "--platform=ptrace", "--ignore-cgroups", "--fsgofer-host-uds"]
     runtimes = {
-        "crun": {"path": shutil.which("crun") or "crun"},
+        **{key: {"path": shutil.which("crun") or "crun"} for key in ("crun", "crun-apart")},
         GVISOR: {"path": shutil.which(GVISOR) or GVISOR, "runtimeArgs": [*gvisor, "--oci-seccomp"]},
     }
     (place / "daemon.json").write_text(json.dumps({"runtimes": runtimes}))
@@ -211,6 +212,20 @@ def test_an_unknown_runtime_is_refused_with_what_is_here(
     by = named(container_backend("oci-crun", monkeypatch))
     with pytest.raises(BackendUnavailable, match="no nosuch is installed; here is crun, runc"):
         by("nosuch", "true")
+
+
+def test_auto_passes_over_who_lacks_the_runtime(
+    docker_by: Named, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker knows crun here under another name, and the others know nothing of that."""
+    choice = choose("auto", ("oci", "docker"), oci_runtime="crun-apart")
+    assert choice.backend.name == "docker"
+    assert choice.passed_over[0].startswith("oci: no crun-apart is installed; here is crun, runc")
+    assert choose("auto", ("oci", "docker"), oci_runtime="crun").backend.name == "oci"
+    with pytest.raises(BackendUnavailable, match="docker: the daemon has no runtime nosuch"):
+        choose("docker", ("docker",), oci_runtime="nosuch")
+    with pytest.raises(BackendUnavailable, match="oci: no crun-apart"):
+        choose("auto", ("oci", "docker"), oci_runtime="crun-apart", strict=True)
 
 
 def test_gvisor_is_refused_by_the_control_that_it_lacks(docker_by: Named) -> None:

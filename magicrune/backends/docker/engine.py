@@ -101,7 +101,8 @@ class DockerEngine:
         return write_create(container, image=image.reference, shared=Path("(made for the run)"))
 
     def start(self, container: Container, image: FoundImage) -> DockerContainer:
-        self._require_runtime(container.oci_runtime)
+        if container.oci_runtime is not None:
+            self.require_runtime(container.oci_runtime)
         shared = SocketDir()
         try:
             place = self._look_outside().path(shared.path)
@@ -125,10 +126,8 @@ class DockerEngine:
                 removed.append(found["Name"])
         return (*removed, *sweep_sockets())
 
-    def _require_runtime(self, named: str | None) -> None:
-        """Raises BackendUnavailable for a runtime that the daemon was not told of."""
-        if named is None:
-            return
+    def require_runtime(self, named: str) -> None:
+        """One that the daemon was told of."""
         known = self._api().info()["Runtimes"]
         if named not in known:
             raise BackendUnavailable(

@@ -86,6 +86,9 @@ class OciEngine:
         taken = Path(self._find_runtime() or "").name
         return tuple(each for each in _KNOWN if each != taken and shutil.which(each))
 
+    def require_runtime(self, named: str) -> None:
+        self._require(named)
+
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         image = store.find(name, digest)
         return FoundImage(str(image.rootfs), image.digest)
@@ -112,14 +115,7 @@ class OciEngine:
         return {"group": None, "hidden": other_hierarchies(CONTROLLERS)}
 
     def start(self, container: Container, image: FoundImage) -> OciContainer:
-        runtime = self._find_runtime(container.oci_runtime)
-        if runtime is None:
-            wanted = container.oci_runtime or "OCI runtime"
-            there = ", ".join(name for name in RUNTIMES if shutil.which(name)) or "none"
-            hint = _how_to_get(container.oci_runtime)
-            raise BackendUnavailable(f"no {wanted} is installed; here is {there}", hint=hint)
-        if Path(runtime).name not in RUNTIMES:
-            require_descriptors(runtime)
+        runtime = self._require(container.oci_runtime)
         home = private_dir(state_dir() / "oci")
         bundle = home / container.name
         bundle.mkdir(mode=0o700)
@@ -172,6 +168,17 @@ class OciEngine:
         if stuck:
             raise BackendFailed("cannot be removed", where=", ".join(stuck))
         return found
+
+    def _require(self, named: str | None) -> str:
+        runtime = self._find_runtime(named)
+        if runtime is None:
+            there = ", ".join(name for name in RUNTIMES if shutil.which(name)) or "none"
+            wanted = named or "OCI runtime"
+            message = f"no {wanted} is installed; here is {there}"
+            raise BackendUnavailable(message, hint=_how_to_get(named))
+        if Path(runtime).name not in RUNTIMES:
+            require_descriptors(runtime)
+        return runtime
 
     def _find_runtime(self, named: str | None = None) -> str | None:
         wanted = named or self._wanted

@@ -107,7 +107,8 @@ class PodmanEngine:
     def start(self, container: Container, image: FoundImage) -> PodmanContainer:
         shared = SocketDir()
         try:
-            self._require_runtime(container.oci_runtime)
+            if container.oci_runtime is not None:
+                self.require_runtime(container.oci_runtime)
             profile = shared.path.parent / "seccomp.json"
             profile.write_text(container.seccomp.docker_json())
             outside = self._look_outside()
@@ -138,11 +139,9 @@ class PodmanEngine:
                 removed.append(found["Name"])
         return (*removed, *sweep_sockets())
 
-    def _require_runtime(self, named: str | None) -> None:
+    def require_runtime(self, named: str) -> None:
         """A runtime that the policy names must be the service's own: there is no asking for
         another in a call."""
-        if named is None:
-            return
         own = self._info()["host"]["ociRuntime"]["name"]
         if own != named:
             hint = in_turn(

@@ -54,6 +54,10 @@ class ContainerBackend:
         """See rune/engine.py."""
         return self._engine.other_runtimes()
 
+    def require_runtime(self, name: str) -> None:
+        """Raises BackendUnavailable where the engine has no OCI runtime of that name."""
+        self._engine.require_runtime(name)
+
     def run(self, spec: ContainerSpec, cancellation: Cancellation | None = None) -> Observation:
         """See base.Backend."""
         cancellation = cancellation or Cancellation()

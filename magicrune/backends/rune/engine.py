@@ -62,6 +62,10 @@ class Engine(Protocol):
     def other_runtimes(self) -> tuple[str, ...]:
         """OCI runtimes that a policy may name here, besides the one taken where it names none."""
 
+    def require_runtime(self, named: str) -> None:
+        """Raises BackendUnavailable, with those that it has, where it has no OCI runtime of
+        that name that can be used."""
+
     def find_image(self, name: str, digest: str | None) -> FoundImage:
         """The image, made known to the engine if need be. Raises ImageMissing."""
 
