@@ -207,10 +207,10 @@ class Bench:
         """How often this request was begun."""
         return self.executions()[name_of(data)]
 
-    def executions(self) -> Counter[str]:
-        """How often each run was begun, from the ledgers of all workers."""
+    def executions(self, number: int | None = None) -> Counter[str]:
+        """How often each run was begun, from the ledgers of all workers, or of one."""
         found: Counter[str] = Counter()
-        for home in self.homes:
+        for home in self.homes if number is None else [self.homes[number]]:
             path = home / "magicrune" / "ledger.sqlite3"
             if path.exists():
                 with contextlib.closing(sqlite3.connect(path)) as ledger:
