@@ -256,3 +256,11 @@ def test_missing_tools_and_ranges_are_named(
         (tmp_path / name).touch(mode=0o755)
     monkeypatch.setattr("magicrune.backends.oci.userns.find_ids", lambda: None)
     assert "usermod --add-subuids" in why_not(tmp_path)[1]
+
+
+def test_ids_that_are_offered_are_nobody_elses(tmp_path: Path) -> None:
+    files = tmp_path / "subuid", tmp_path / "subgid"
+    assert subids._first_free(files) == 100_000
+    files[0].write_text("a:100000:65536\nb:300000:65536\ngarbage\n")
+    files[1].write_text("a:900:10\n")
+    assert subids._first_free(files) == 365_536
