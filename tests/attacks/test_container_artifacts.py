@@ -283,7 +283,7 @@ while not os.path.exists('out/growing') or os.path.getsize('out/growing') < 6553
 
 
 def test_a_file_that_still_grows_is_whole(backend: ContainerBackend) -> None:
-    seen = backend.run(make(GROWING, artifact_bytes=64 << 20))
+    seen = backend.run(make(GROWING, artifact_bytes=64 << 20, tmp_bytes=4 << 20))
     growing, own = seen.artifacts
     assert (own.content, growing.path) == (b"mine", "growing")
     assert growing.size >= 65536
@@ -293,7 +293,7 @@ def test_a_file_that_still_grows_is_whole(backend: ContainerBackend) -> None:
 
 
 CHANGING = """
-size = 16 << 20
+size = 4 << 20
 with open('out/changing', 'wb') as file: file.truncate(size)
 if os.fork() == 0:
     os.setsid()
@@ -330,12 +330,12 @@ for number in range(3):
         told = refused(file.truncate, size)
         if told: file.truncate(FSIZE)
         print(told, os.fstat(file.fileno()).st_size)
-""".replace("FSIZE", str((32 << 20) + record.FSIZE_ROOM))
+""".replace("FSIZE", str((4 << 20) + record.FSIZE_ROOM))
 
 
 def test_a_sparse_file_claims_no_more_than_the_limit(backend: ContainerBackend) -> None:
-    seen = backend.run(make(SPARSE))
-    size = (32 << 20) + record.FSIZE_ROOM
+    seen = backend.run(make(SPARSE, tmp_bytes=4 << 20))
+    size = (4 << 20) + record.FSIZE_ROOM
     assert seen.stdout == b"27 %d\n" % size * 3, seen.stderr  # EFBIG
     digest = hashlib.sha256(bytes(size)).hexdigest()
     found = [(a.path, a.size, a.content, a.sha256) for a in seen.artifacts if a.path != "own"]
