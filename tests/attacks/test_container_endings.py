@@ -61,7 +61,7 @@ def blind(seconds: float) -> Watch:
 
 
 def test_a_job_that_ended_before_its_deadline_is_no_timeout(run: Run) -> None:
-    seen = run("time.sleep(1.5); os._exit(3)", blind(8.0), wall_ms=8000)
+    seen = run("time.sleep(3); os._exit(3)", blind(10.0), wall_ms=10_000)
     assert (seen.ending, seen.exit_code) == (Ending.EXITED, 3)
 
 
@@ -70,10 +70,10 @@ def test_a_job_that_outlives_its_deadline_is_a_timeout(run: Run) -> None:
 
     def late(watched: Watched) -> None:
         watched.stop()
-        time.sleep(1.2)
+        time.sleep(6.2)
         watched.go_on()
 
-    seen = run("time.sleep(60); os._exit(3)", late, wall_ms=1000)
+    seen = run("time.sleep(60); os._exit(3)", late, wall_ms=6000)
     assert (seen.ending, seen.exit_code) == (Ending.TIMEOUT, None)
 
 
@@ -81,7 +81,7 @@ def test_a_job_that_outlives_its_deadline_is_a_timeout(run: Run) -> None:
 def test_too_much_output_is_told_of_a_job_that_has_ended(run: Run, size: int, ending: str) -> None:
     probe = f"""
 fcntl.fcntl(1, 1031, 1 << 20)  # F_SETPIPE_SZ: all of it fits, and nobody has read any
-time.sleep(1.5)
+time.sleep(3)
 os.write(1, b"x" * {size})
 os._exit(0)
 """
@@ -93,12 +93,12 @@ os._exit(0)
 
 def test_a_job_on_all_processors_is_ended_in_time(run: Run) -> None:
     probe = """
-time.sleep(0.5)
+time.sleep(2)
 for _ in range(99):
     if os.fork() == 0: break
 while True: pass
 """
-    seen = run(probe, lambda _: None, wall_ms=3000, cpu_ms=600_000, pids=120)
+    seen = run(probe, lambda _: None, wall_ms=8000, cpu_ms=600_000, pids=120)
     held = {each.control: each.held for each in seen.enforcement}
     assert seen.ending is Ending.TIMEOUT
     assert held["wall_time"]
@@ -118,5 +118,5 @@ def test_an_init_that_is_told_to_end_is_no_success(run: Run) -> None:
 
 def test_an_init_that_is_left_alone_tells_the_end(run: Run) -> None:
     """The control."""
-    seen = run("print('done', flush=True); time.sleep(1)", lambda _: None)
+    seen = run("print('done', flush=True); time.sleep(2)", lambda _: None)
     assert (seen.ending, seen.exit_code, seen.stdout) == (Ending.EXITED, 0, b"done\n")
