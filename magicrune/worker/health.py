@@ -17,9 +17,12 @@ def serve_health(address: str, pages: dict[str, Page]) -> ThreadingHTTPServer:
     Raises CliUsage where the address cannot be used.
     """
     host, _, port = address.rpartition(":")
+    if not (port.isascii() and port.isdigit()):
+        problem = f"{port!r} is no port: a number, or HOST:NUMBER"
+        raise CliUsage(problem, where=f"--health {address}")
     try:
         server = ThreadingHTTPServer((host or "127.0.0.1", int(port)), _handler(pages))
-    except (OSError, ValueError, OverflowError) as error:
+    except (OSError, OverflowError) as error:
         raise CliUsage(f"cannot listen: {error}", where=f"--health {address}") from error
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
