@@ -25,7 +25,7 @@ def test_a_port_alone_is_this_machines() -> None:
     try:
         host, port = server.server_address[:2]
         assert host == "127.0.0.1"
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz") as answer:
             assert answer.read() == b"ok\n"
     finally:
         server.shutdown()
