@@ -371,8 +371,8 @@ def cpu_time_of_children_counts(run: Run) -> None:
 def processors_are_bounded(run: Run) -> None:
     spin = "while :; do :; done"
     over = []
-    # What a hypervisor takes from a processor is counted as the job's by a kernel that is not
-    # told of it: after such a pause one try can be over, with the quota held.
+    # One try was over once, in an emulated machine, for a reason that is not known; without a
+    # quota all three are, by a whole processor.
     while len(over) < 3 and (not over or over[-1] > 0):
         seen = run(f"for i in 1 2 3; do sh -c '{spin}' & done; sleep 1.2", cpus=1, wall_ms=5000)
         assert any(r.control == "cpu_rate" and r.held for r in seen.enforcement)
