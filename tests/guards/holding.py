@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from dataclasses import replace
 from typing import Any
@@ -164,7 +163,6 @@ def monotonic() -> None:
 
     async def watch_by_the_clock(desk: Any, msg: Any, key: str, _held: claim.Claim) -> bool:
         await msg.in_progress()
-        await asyncio.sleep(desk.settings.ack_wait / 3)
         found = await desk.js.get_last_msg("KV_RUN_CLAIMS", f"$KV.RUN_CLAIMS.{key}")
         silent = time.time() - found.time.timestamp()
         return bool(silent > desk.settings.ack_wait / 3 * 4)
