@@ -190,7 +190,7 @@ ATTACKS = {
     ),
     "huge_files": Attack(HUGE_PAGES, no_huge_pages, ("watch_process.c", "& MFD_HUGETLB", "& 0")),
     "dnotify": Attack(
-        DNOTIFY, no_notes_of_directories, ("filter.c", "{F_NOTIFY}", "{(uint32_t)-1}")
+        DNOTIFY, no_notes_of_directories, ("filter.c", "F_NOTIFY, 3", "(uint32_t)-1, 3")
     ),
     "filters": Attack(
         FILTERS,
