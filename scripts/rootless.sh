@@ -38,14 +38,15 @@ exec flock --close "$LOCK" unshare --mount --propagation private sh -euc '
             PYTHONPATH="$STAGE/src:$STAGE/packages" PYTHONDONTWRITEBYTECODE=1 "$@"
     )
     # All that a service of an earlier run left: it showed another checkout. The user is ours alone.
-    # Without its files Podman begins as after a reboot: it would join a process that died here.
+    # Without its files Podman begins as after a reboot: it would join a process that died here,
+    # or look for the directories of who asked it first.
     forget() {
         left=50
         while pkill -KILL --runstates R,S,D,T,t -u "$USER" && [ "$left" -gt 0 ]; do
             left=$((left - 1))
             sleep 0.1
         done
-        rm -rf "$run/libpod"
+        rm -rf "$run/libpod" "$(getent passwd "$USER" | cut -d: -f6)/.local/share/containers/storage/libpod"
     }
     forget
     if command -v podman >/dev/null; then
