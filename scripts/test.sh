@@ -14,7 +14,7 @@ fi
 status=0
 part() {
     echo "== pytest $*"
-    "$BIN/python" -m pytest "$@" || status=1
+    "$BIN/python" -m pytest --durations=20 --durations-min=5 "$@" || status=1
 }
 part -n "$(nproc)" tests/unit tests/samples tests/shell
 # In this order: the longest files come first, so that none is alone at the end.
