@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import click
 from magicrune.cli_runs import print_json, print_lines, row, style_option, when
 
 if TYPE_CHECKING:
+    from magicrune.errors import MagicRuneError
     from magicrune.held_attempt import Held
     from magicrune.quarantine import Quarantine
 
@@ -39,11 +40,17 @@ def quarantine_group() -> None:
 @quarantine_group.command("list")
 @style_option
 def list_held(style: str) -> int:
-    """List what is in quarantine, newest first."""
-    held = _open_quarantine().list()
+    """List what is in quarantine, newest first.
+
+    An attempt that is damaged is named on stderr, and the exit code is 4.
+    """
+    held, damaged = _open_quarantine().list()
+    code = _complain(damaged)
     if style == "json":
-        return print_json([row(each) for each in held])
-    return print_lines([_held_line(each) for each in held] or ["nothing is in quarantine"])
+        print_json([row(each) for each in held])
+    elif held or not damaged:
+        print_lines([_held_line(each) for each in held] or ["nothing is in quarantine"])
+    return code
 
 
 @quarantine_group.command("show")
@@ -96,17 +103,29 @@ def purge_held(age: float, style: str) -> int:
     """Remove withheld output for good. What the ledger says of the runs stays.
 
     An attempt that is damaged stays, because its age cannot be known: it is named on stderr.
+    So is one that could not be removed, and then the exit code is 4.
 
     \b
     Example:
       magicrune quarantine purge --older-than 30d
     """
-    removed, damaged = _open_quarantine().purge(time.time() - age)
-    for place in damaged:
+    done = _open_quarantine().purge(time.time() - age)
+    for place in done.damaged:
         click.echo(f"magicrune: left, because it is damaged: {place}", err=True)
+    code = _complain(done.failed)
     if style == "json":
-        return print_json([row(each) for each in removed])
-    return print_lines([f"removed {_held_line(each)}" for each in removed] or ["nothing to remove"])
+        print_json([row(each) for each in done.removed])
+    elif done.removed or not done.failed:
+        lines = [f"removed {_held_line(each)}" for each in done.removed]
+        print_lines(lines or ["nothing to remove"])
+    return code
+
+
+def _complain(errors: Sequence[MagicRuneError]) -> int:
+    """One line on stderr for each; the exit code."""
+    for error in errors:
+        click.echo(f"magicrune: {error.code}: {error}", err=True)
+    return errors[0].exit_code if errors else 0
 
 
 def _open_quarantine() -> Quarantine:

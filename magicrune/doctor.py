@@ -61,8 +61,8 @@ def clean(names: Sequence[str] = BACKENDS) -> dict[str, tuple[str, ...]]:
         sweep = getattr(backend, "sweep", None)
         if backend is not None and sweep is not None and backend.probe().usable:
             removed[name] = tuple(sweep())
-    removed["quarantine"] = Quarantine(state_dir() / "quarantine").sweep()
     removed["images"] = keep.sweep()
+    removed["quarantine"] = Quarantine(state_dir() / "quarantine").sweep()
     return removed
 
 

@@ -110,8 +110,6 @@ def read_manifest(
     try:
         here = open_directory(opened, run, attempt)
         manifest = json.loads(read_file(here, "manifest.json", _MANIFEST_MAX))
-    except FileNotFoundError:
-        raise
     except (OSError, ValueError, RecursionError) as error:
         raise QuarantineFailed(
             "is damaged: its manifest cannot be read",

@@ -9,6 +9,7 @@ the user can make either: directories that others could write to are refused eac
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import stat
@@ -40,12 +41,13 @@ def check(image: Image, size: int) -> None:
 def verify(image: Image, size: int) -> None:
     """Hashes the layer, compares the whole tree with it and writes the stamp.
 
-    Raises ImageDamaged that says what differs; then there is no stamp.
+    Raises ImageDamaged that says what differs; then there is no stamp, unless it lies on a
+    read-only file system, where nothing can be taken away.
     """
     stamp = image.layer.parent / _FILE
     try:
         before = _state(image, size)
-        stamp.unlink(missing_ok=True)
+        _take_away(stamp)
         if digest_of(image.layer) != image.digest:
             raise ImageDamaged("is not what its digest says", where=str(image.layer))
         compare(image.layer, image.rootfs)
@@ -56,6 +58,14 @@ def verify(image: Image, size: int) -> None:
     except OSError as error:
         where = str(image.layer.parent)
         raise ImageDamaged(f"cannot be verified: {error}", where=where) from error
+
+
+def _take_away(stamp: Path) -> None:
+    try:
+        stamp.unlink(missing_ok=True)
+    except OSError as error:
+        if error.errno != errno.EROFS:  # which comes before ENOENT, where there is no stamp too
+            raise
 
 
 def _state(image: Image, size: int) -> dict[str, list[int]]:

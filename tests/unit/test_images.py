@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import io
@@ -278,6 +279,20 @@ def test_a_verified_image_is_not_hashed_again(
     store.find("base")
     store.find("base")
     assert hashed == [made.image.layer]
+
+
+def test_a_read_only_store_is_only_slower(made: Installed, monkeypatch: pytest.MonkeyPatch) -> None:
+    (made.image.layer.parent / "verified.json").unlink()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    monkeypatch.setattr(stamp, "put", refuse)
+    assert store.find("base") == made.image
+    (made.image.rootfs / "etc/passwd").write_text("changed")
+    with pytest.raises(ImageDamaged):
+        store.find("base")
 
 
 def test_a_copied_store_is_verified_and_used(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import stat
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,11 +19,13 @@ from hypothesis import strategies as st
 from magicrune.errors import QuarantineFailed
 from magicrune.heldfile import open_directory, write_file
 from magicrune.observation import Artifact, Ending, Observation, Usage
-from magicrune.owner import sign
+from magicrune.owner import own, sign
 from magicrune.quarantine import Quarantine
 
 RUN = "r_" + "5" * 32
 OTHER = "r_" + "6" * 32
+GONE = own().replace(f"{os.getpid()}-", "1-", 1)
+"""An owner that cannot be alive: our start time, but another process number."""
 
 
 def artifact(path: str, content: bytes | None = b"abc") -> Artifact:
@@ -91,10 +95,11 @@ def test_show_tells_without_content(quarantine: Quarantine) -> None:
 
 
 def test_list_is_newest_first(quarantine: Quarantine) -> None:
-    assert quarantine.list() == ()
+    assert quarantine.list() == ((), ())
     quarantine.store(RUN, 1, OBSERVED, b"{}\n")
     quarantine.store(OTHER, 3, OBSERVED, b"{}\n")
-    held = quarantine.list()
+    held, damaged = quarantine.list()
+    assert damaged == ()
     assert {(each.run_id, each.attempt) for each in held} == {(RUN, 1), (OTHER, 3)}
     assert held[0].stored_at >= held[1].stored_at
     assert (held[0].size, held[0].artifacts) == (12, 2)
@@ -207,7 +212,7 @@ def test_release_gives_checked_copies(quarantine: Quarantine, tmp_path: Path) ->
     }
     assert files["artifacts/0001-a.txt"] == b"abc"
     assert stat.S_IMODE((dest / "artifacts" / "0001-a.txt").stat().st_mode) == 0o600
-    assert quarantine.list(), "the copy in quarantine stays"
+    assert quarantine.list()[0], "the copy in quarantine stays"
 
 
 @pytest.mark.parametrize("name", ["stdout", "stderr", "result.json", "artifacts/0001"])
@@ -246,17 +251,24 @@ def test_a_damaged_manifest_is_an_error(quarantine: Quarantine, manifest: bytes)
     (where / "manifest.json").write_bytes(manifest)
     with pytest.raises(QuarantineFailed):
         quarantine.show(RUN)
-    with pytest.raises(QuarantineFailed):
-        quarantine.list()
+    quarantine.store(RUN, 2, OBSERVED, b"{}\n")
+    held, (told,) = quarantine.list()
+    assert [each.attempt for each in held] == [2]
+    assert told.where == f"{RUN}/1"
 
 
-def test_a_list_names_the_attempt_that_it_fails_on(quarantine: Quarantine) -> None:
+@pytest.mark.parametrize("content", [b"garbage", None])
+def test_a_list_says_what_to_do_with_a_damaged_attempt(
+    quarantine: Quarantine, content: bytes | None
+) -> None:
     where = quarantine.store(RUN, 1, OBSERVED, b"{}\n")
-    (where / "manifest.json").write_bytes(b"garbage")
-    with pytest.raises(QuarantineFailed, match="damaged") as told:
-        quarantine.list()
-    assert told.value.where == f"{RUN}/1"
-    assert "move" in told.value.hint
+    (where / "manifest.json").unlink()
+    if content is not None:
+        (where / "manifest.json").write_bytes(content)
+    _, (told,) = quarantine.list()
+    assert "damaged" in told.message
+    assert told.where == f"{RUN}/1"
+    assert "move" in told.hint
 
 
 def test_a_manifest_cannot_name_other_files(quarantine: Quarantine, tmp_path: Path) -> None:
@@ -363,11 +375,11 @@ def test_a_draft_of_a_crash_is_no_attempt(
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     (left,) = (quarantine.root / RUN).iterdir()
-    assert quarantine.list() == ()
+    assert quarantine.list() == ((), ())
     with pytest.raises(QuarantineFailed, match="nothing of this run"):
         quarantine.show(RUN)
     quarantine.store(RUN, 1, OBSERVED, b"{}")
-    assert len(quarantine.list()) == 1
+    assert len(quarantine.list()[0]) == 1
     alive = quarantine.root / RUN / sign(".draft-0")
     alive.mkdir(0o700)
     assert quarantine.sweep() == (f"{RUN}/{left.name}",)
@@ -377,3 +389,93 @@ def test_a_draft_of_a_crash_is_no_attempt(
 def test_a_sweep_where_nothing_is_makes_nothing(quarantine: Quarantine) -> None:
     assert quarantine.sweep() == ()
     assert not quarantine.root.exists()
+
+
+# -- purge -----------------------------------------------------------------------------------
+
+
+def test_a_killed_purge_leaves_a_draft_that_a_sweep_ends(
+    quarantine: Quarantine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = quarantine.store(RUN, 1, OBSERVED, b"{}")
+    unlink = os.unlink
+
+    def die(name: str, *, dir_fd: int) -> None:
+        if name == "manifest.json":
+            unlink(name, dir_fd=dir_fd)
+            os._exit(9)
+
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(os, "unlink", die)
+        quarantine.purge(time.time() + 60)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    (left,) = where.parent.iterdir()
+    assert "manifest.json" not in tree(left), "it was killed in the middle"
+    assert quarantine.list() == ((), ())
+    quarantine.store(OTHER, 1, OBSERVED, b"{}")
+    done = quarantine.purge(time.time() + 60)
+    assert ([held.run_id for held in done.removed], done.damaged) == ([OTHER], ())
+    assert quarantine.sweep() == (f"{RUN}/{left.name}",)
+    assert list(where.parent.iterdir()) == []
+
+
+def test_an_attempt_without_a_manifest_stops_no_purge(quarantine: Quarantine) -> None:
+    where = quarantine.store(RUN, 1, OBSERVED, b"{}")
+    quarantine.store(RUN, 2, OBSERVED, b"{}")
+    (where / "manifest.json").unlink()
+    done = quarantine.purge(time.time() + 60)
+    assert [held.attempt for held in done.removed] == [2]
+    assert (done.damaged, done.failed) == ((str(where),), ())
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise OSError(errno.EROFS, "Read-only file system")
+
+
+@pytest.mark.parametrize("call", ["rename", "unlink"])
+def test_what_a_purge_cannot_remove_is_told(
+    quarantine: Quarantine, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    where = quarantine.store(RUN, 1, OBSERVED, b"{}")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, refuse)
+        done = quarantine.purge(time.time() + 60)
+    (left,) = where.parent.iterdir()
+    assert (done.removed, done.damaged) == ((), ())
+    (told,) = done.failed
+    assert told.where == str(left)
+    assert tree(left), "it is still there"
+
+
+def test_what_a_sweep_cannot_remove_is_told(
+    quarantine: Quarantine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = quarantine.store(RUN, 1, OBSERVED, b"{}")
+    draft = where.rename(where.with_name(sign(".draft-0", GONE)))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", refuse)
+        with pytest.raises(QuarantineFailed, match="not removed"):
+            quarantine.sweep()
+    assert quarantine.sweep() == (f"{RUN}/{draft.name}",)
+
+
+def test_a_purge_between_the_steps_of_a_store_does_not_fail_it(
+    quarantine: Quarantine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = quarantine.store(RUN, 1, OBSERVED, b"{}").parent
+    quarantine.purge(time.time() + 60)
+    os.utime(run, (0, 0))
+    purged = []
+
+    def purge_first(opened: contextlib.ExitStack, parent: int | None, name: str) -> int:
+        if name == RUN and not purged:
+            purged.append(name)
+            quarantine.purge(time.time() + 60)
+            assert not run.exists()
+        return open_directory(opened, parent, name)
+
+    monkeypatch.setattr("magicrune.quarantine.open_directory", purge_first)
+    assert quarantine.store(RUN, 2, OBSERVED, b"{}").is_dir()
+    assert purged

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +55,41 @@ def test_a_damaged_attempt_stays_and_is_named(call: Call, two: list[Path]) -> No
     assert done.code == 0
     assert str(two[0]) in done.err
     assert (two[0].exists(), two[1].exists()) == (True, False)
+
+
+@pytest.mark.parametrize("style", ["human", "json"])
+def test_a_list_goes_on_past_a_damaged_attempt(call: Call, two: list[Path], style: str) -> None:
+    (two[0] / "manifest.json").unlink()
+    done = call("quarantine", "list", "--format", style)
+    assert done.code == 4
+    assert f"MR-4301: {two[0].parent.name}/1: " in done.err
+    if style == "json":
+        assert [row["attempt"] for row in json.loads(done.out)] == [2]
+    else:
+        assert "#2 " in done.out
+        assert "#1 " not in done.out
+    (two[1] / "manifest.json").unlink()
+    assert "nothing" not in call("quarantine", "list").out
+
+
+def test_what_a_purge_cannot_remove_is_no_success(
+    call: Call, two: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename = os.rename
+
+    def refuse_first(source: str, *rest: Any, **more: Any) -> None:
+        if source == "1":
+            raise OSError(errno.EROFS, "Read-only file system")
+        rename(source, *rest, **more)
+
+    monkeypatch.setattr(os, "rename", refuse_first)
+    done = call("quarantine", "purge", "--older-than", "0d")
+    assert done.code == 4
+    assert f"MR-4301: {two[0]}: " in done.err
+    assert "#2 " in done.out
+    assert "#1 " not in done.out
+    done = call("quarantine", "purge", "--older-than", "0d")
+    assert (done.code, done.out) == (4, "")
 
 
 def test_an_empty_directory_goes_when_no_run_can_be_using_it(call: Call, two: list[Path]) -> None:
