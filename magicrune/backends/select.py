@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from magicrune.errors import BackendUnavailable
+from magicrune.errors import BackendFailed, BackendUnavailable
 
 if TYPE_CHECKING:
     from magicrune.backends.base import Backend
@@ -98,7 +98,7 @@ def _why_not_by(backend: Backend, oci_runtime: str | None) -> tuple[str, str]:
         return "", ""
     try:
         require(oci_runtime)
-    except BackendUnavailable as error:
+    except (BackendUnavailable, BackendFailed) as error:
         return error.message, error.hint
     return "", ""
 

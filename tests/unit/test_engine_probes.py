@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from docker.errors import NotFound
 
+from magicrune.backends.base import Probe
 from magicrune.backends.docker.engine import DockerContainer, DockerEngine
 from magicrune.backends.podman.engine import PodmanEngine
 from magicrune.backends.rune import daemon
 from magicrune.backends.rune.reach import Trouble, find_trouble
 from magicrune.backends.rune.socket_dir import SocketDir
-from magicrune.errors import BackendFailed
+from magicrune.backends.select import choose
+from magicrune.errors import BackendFailed, BackendUnavailable
 from magicrune.images import store
 
 
@@ -83,6 +85,23 @@ def test_what_a_sdk_raises_is_told_as_our_failure(
         kind().find_image("base", None)
     with pytest.raises(BackendFailed):
         kind().sweep()
+    with pytest.raises(BackendFailed):
+        kind().require_runtime("crun")
+
+
+@pytest.mark.usefixtures("rude")
+def test_a_daemon_that_fails_hides_no_control_that_is_not_held() -> None:
+    assert DockerEngine().how_to_hold("memory") == ""
+
+
+@pytest.mark.usefixtures("rude")
+def test_auto_passes_over_a_daemon_that_fails_when_asked_for_a_runtime(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    usable = Probe("docker", True, "")
+    monkeypatch.setattr(DockerEngine, "probe", lambda _self: usable)
+    with pytest.raises(BackendUnavailable, match="docker: "):
+        choose("auto", ("docker",), oci_runtime="crun")
 
 
 class NoAppArmor:
@@ -94,6 +113,9 @@ class NoAppArmor:
     def start(self, _identity: str) -> None:
         raise OSError("AppArmor enabled on system but running `apparmor_parser` failed")
 
+    def inspect_container(self, _identity: str) -> None:
+        raise NotFound("gone")
+
     def remove_container(self, _identity: str, **_options: bool) -> None:
         raise NotFound("gone")
 
@@ -102,3 +124,22 @@ def test_docker_without_the_programs_of_apparmor_is_told_with_a_remedy(home: Pat
     with pytest.raises(BackendFailed) as caught:
         DockerContainer(NoAppArmor(), "name", {}, SocketDir())
     assert "apparmor" in caught.value.hint
+
+
+class Quick(NoAppArmor):
+    """Docker's client where the container is gone as soon as it has connected."""
+
+    def start(self, _identity: str) -> None:
+        """Nothing to wait for."""
+
+
+def test_docker_that_removed_the_container_is_told_as_our_failure(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = socket.socketpair()
+    monkeypatch.setattr(SocketDir, "accept", lambda *_: ours)
+    container = DockerContainer(Quick(), "name", {}, SocketDir())
+    with pytest.raises(BackendFailed, match="gone"):
+        container.runtime()
+    container.remove()
+    theirs.close()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import socket
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from magicrune.backends.rune import backend
 from magicrune.backends.rune.container import Container, lower
 from magicrune.backends.rune.controls import (
     read_container,
@@ -16,8 +19,10 @@ from magicrune.backends.rune.controls import (
     require_held,
 )
 from magicrune.backends.rune.controls_cgroup import read_sockets
+from magicrune.backends.rune.engine import FoundImage
 from magicrune.backends.rune.seccomp import load
-from magicrune.errors import ControlNotHeld
+from magicrune.backends.rune.session import Approve
+from magicrune.errors import BackendBroken, ControlNotHeld
 from magicrune.observation import ControlReading
 from tests.conftest import make_spec
 
@@ -51,6 +56,7 @@ CONTAINER: dict[str, Any] = {
         "caps": {"inh": NONE, "prm": CAPS, "eff": CAPS, "bnd": CAPS, "amb": NONE},
         "seccomp": 2,
         "no_new_privs": 1,
+        "nice": 0,
     },
     "pid1": True,
     "dumpable": 0,
@@ -276,6 +282,8 @@ BROKEN: list[tuple[str, Change]] = [
     ("priority", put("j job nice", 0)),
     ("priority", put("j job nice", None)),
     ("priority", put("j job rlimits nice", [0, 20])),
+    ("priority", put("c init nice", 19)),
+    ("priority", put("c init nice", None)),
     ("network", lambda c, j: c["interfaces"].append(
         {"name": "eth0", "up": True, "addresses": ["172.17.0.2"]})),
     ("network", put("c routes", ["eth0 0.0.0.0/0"])),
@@ -294,6 +302,49 @@ def test_a_control_that_is_not_in_force_is_named(control: str, change: Change) -
     assert [reading.control for reading in readings if not reading.held] == [control]
     with pytest.raises(ControlNotHeld, match=f"control {control} "):
         require_held(readings)
+
+
+class Ending:
+    """An engine that has removed the container by itself when it is asked about it."""
+
+    name = "docker"
+    own_mounts = ()
+    rootless = False
+
+    def __init__(self) -> None:
+        self.connection, self._other = socket.socketpair()
+
+    def find_image(self, name: str, _digest: str | None) -> FoundImage:
+        return FoundImage(name, "sha256:0")
+
+    def start(self, _container: Container, _image: FoundImage) -> Ending:
+        return self
+
+    def how_to_hold(self, _control: str) -> str:
+        return ""
+
+    def runtime(self) -> str:
+        raise LookupError("No such container")
+
+    def complaint(self) -> str:
+        return ""
+
+    def remove(self) -> None:
+        self._other.close()
+
+
+def test_why_init_made_no_job_is_told_though_its_container_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_channel: object, _spec: object, approve: Approve, _complete: object) -> None:
+        approve(CONTAINER, None)
+        raise BackendBroken("what init said", where="rune-init")
+
+    monkeypatch.setattr(backend, "converse", fail)
+    monkeypatch.setattr(backend, "_own_namespaces", lambda: HOST)
+    engine: Any = Ending()
+    with pytest.raises(BackendBroken, match="what init said"):
+        backend.ContainerBackend(engine).run(replace(SPEC, oci_runtime="crun"))
 
 
 def test_every_control_has_a_case_in_which_it_fails() -> None:

@@ -28,7 +28,7 @@ from magicrune.backends.rune.reach import Trouble, Unreachable, find_trouble
 from magicrune.backends.rune.socket_dir import SocketDir, sweep_sockets
 from magicrune.backends.rune.socket_memory import group_of_peer
 from magicrune.backends.rune.starting import how_to_name
-from magicrune.errors import BackendFailed, BackendUnavailable
+from magicrune.errors import BackendFailed, BackendUnavailable, MagicRuneError
 from magicrune.images import store
 from magicrune.images.archive import reference
 from magicrune.owner import is_gone
@@ -81,7 +81,7 @@ class DockerEngine:
         return probe_ours(self.name, told, outside)
 
     def other_runtimes(self) -> tuple[str, ...]:
-        told = self._api().info()
+        told = self._info()
         names = (each for each in sorted(told["Runtimes"]) if not each.startswith(_SHIMS))
         return tuple(each for each in names if each != told["DefaultRuntime"])
 
@@ -92,7 +92,10 @@ class DockerEngine:
         return FoundImage(wanted, image.digest)
 
     def how_to_hold(self, control: str) -> str:
-        options = self._api().info().get("SecurityOptions") or ()
+        try:
+            options = self._info().get("SecurityOptions") or ()
+        except MagicRuneError:
+            return ""  # what is not held matters more than a daemon that fails now
         rootless = any("rootless" in option for option in options)
         limited = rootless and control in BY_CGROUP
         return remedy.how_to_hold(read_hierarchy()) if limited else ""
@@ -128,13 +131,17 @@ class DockerEngine:
 
     def require_runtime(self, named: str) -> None:
         """One that the daemon was told of."""
-        known = self._api().info()["Runtimes"]
+        known = self._info()["Runtimes"]
         if named not in known:
             raise BackendUnavailable(
                 f"the daemon has no runtime {named}; it has {', '.join(sorted(known))}",
                 where="runtime.oci_runtime of the policy",
                 hint=how_to_name(named),
             )
+
+    @telling("docker")
+    def _info(self) -> Any:
+        return self._api().info()
 
     def _api(self) -> Any:
         if self._client is None:
@@ -206,6 +213,7 @@ class DockerContainer:
     def complaint(self) -> str:
         return self._said
 
+    @telling("docker")
     def runtime(self) -> str | None:
         told = self._client.inspect_container(self._id)["HostConfig"].get("Runtime")
         return str(told) if told else None

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 RUNTIMES = ("crun", "runc")
 """Tried in this order; crun starts a container in about half the time of runc."""
 _KNOWN = (*RUNTIMES, "youki", "runsc", "kata-runtime")
-"""Those that `magicrune doctor` looks for; a policy may name any other one."""
+"""Those that `magicrune doctor` looks for, and that a sweep asks; a policy may name others."""
 
 
 class OciEngine:
@@ -157,7 +157,7 @@ class OciEngine:
 
     def sweep(self) -> tuple[str, ...]:
         home = private_dir(state_dir() / "oci")
-        runtimes = [path for path in map(shutil.which, RUNTIMES) if path]
+        runtimes = [path for path in map(shutil.which, _KNOWN) if path]
         found = find_orphans(home)
         stuck = [name for name in found if not remove_orphan(home, name, runtimes)]
         hierarchy = read_hierarchy()

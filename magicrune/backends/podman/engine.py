@@ -154,6 +154,7 @@ class PodmanEngine:
                 hint=hint,
             )
 
+    @telling("podman")
     def _info(self) -> Any:
         """What the service tells of itself: it takes 0.2 s to say so, so it is asked once."""
         if self._told is None:
@@ -219,6 +220,7 @@ class PodmanContainer:
     def complaint(self) -> str:
         return ""
 
+    @telling("podman")
     def runtime(self) -> str | None:
         told = _json(self._api.get(f"/containers/{self._id}/json")).get("OCIRuntime")
         return Path(told).name if told else None

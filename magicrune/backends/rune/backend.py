@@ -76,12 +76,12 @@ class ContainerBackend:
         def approve(container_stage: dict[str, Any], job_stage: dict[str, Any] | None) -> None:
             clock.lap("start_ms")
             told = self._tell(spec, container)
-            if container.oci_runtime is not None:
-                readings.append(read_runtime(container.oci_runtime, running.runtime()))
-            if job_stage is None:
+            if job_stage is None:  # init is ending: an engine may know its container no more
                 readings.extend(read_container(container_stage, **told))
                 require_held(readings, how_to_hold)
                 return
+            if container.oci_runtime is not None:
+                readings.append(read_runtime(container.oci_runtime, running.runtime()))
             readings.extend(read_controls(container_stage, job_stage, **told))
             readings.append(read_sockets(container_stage, container, sockets.trouble))
             if network is not None:

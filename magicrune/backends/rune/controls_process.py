@@ -174,12 +174,13 @@ def _watch(stage: Measured, wanted: Container) -> ControlReading:
 def read_priority(init: Measured, job: Measured) -> ControlReading:
     """That init gets a processor before the job, however many threads the job has."""
     nice, limit = job.get("nice"), part(job, "rlimits").get("nice")
+    own = init.get("nice")
     return ControlReading(
         "priority",
         "setpriority, rlimit nice",
         f"nice {_NICE} for the job, and no way back; init before it",
-        f"nice {nice} for the job, limit {limit}; init {init.get('nice')}",
-        nice == _NICE and limit == [0, 0],
+        f"nice {nice} for the job, limit {limit}; init {own}",
+        nice == _NICE and limit == [0, 0] and type(own) is int and own < _NICE,
     )
 
 
