@@ -44,8 +44,8 @@ static void offer_to_oom(void)
     }
 }
 
-// Init stays where it is: it must get a processor, to watch and to end, whatever the job does
-// with all of them. The machine's own work gets one before the job, too.
+// Init stays where it is: to watch and to end, it gets a processor before the job, within the
+// container's share of them. The machine's own work gets one before the job, too.
 static bool stand_back(void)
 {
     return setpriority(PRIO_PROCESS, 0, NICE_LAST) == 0;

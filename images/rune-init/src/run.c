@@ -79,8 +79,7 @@ static int look_at_clock(struct run *run)
         if (run->job->cpu_ms && !run->killed_us &&
             usage_cpu_us(run->usage) >= (uint64_t)run->job->cpu_ms * 1000)
             end_order(run, REASON_CPU);
-        if (!run->killed_us && run->watch->listener >= 0 &&
-            watch_has_hoard(run->watch, usage_cpu_us(run->usage)))
+        if (!run->killed_us && watch_has_hoard(run->watch, usage_cpu_us(run->usage)))
             end_order(run, REASON_DENIED);
         tick = tick_us(run);
     }

@@ -77,14 +77,16 @@ struct answer watch_netlink(struct watch *watch, const struct act *act)
 
 // POSIX and BSD locks and leases of the sandbox's processes; counted no further than there may be.
 // Locks of open files are in the list, too, those of other sandboxes: the filter lets none be made.
+// A list that cannot be read is one with too many.
 static unsigned locks_held(void)
 {
     char text[4096];
     size_t kept = 0;
     unsigned found = 0;
+    ssize_t got = -1;
     int fd = open("/proc/locks", O_RDONLY | O_CLOEXEC);
-    for (ssize_t got; found <= LOCKS && fd >= 0 &&
-                      (got = read(fd, text + kept, sizeof text - 1 - kept)) > 0;) {
+    while (fd >= 0 && found <= LOCKS &&
+           (got = read(fd, text + kept, sizeof text - 1 - kept)) > 0) {
         char *line = text, *end;
         text[kept += (size_t)got] = 0;
         for (; (end = strchr(line, '\n')); line = end + 1) {
@@ -96,7 +98,7 @@ static unsigned locks_held(void)
     }
     if (fd >= 0)
         close(fd);
-    return found;
+    return got < 0 ? LOCKS + 1 : found;
 }
 
 bool watch_has_hoard(struct watch *watch, uint64_t cpu_us)
