@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from magicrune.cancellation import Cancellation
 from magicrune.errors import MagicRuneError, ResultInvalid, RunInterrupted, translate
-from magicrune.request import run_id
-from magicrune.worker.claim import Claim, ClaimLost
+from magicrune.worker.claim import Claim, ClaimLost, fresh_claim
 from magicrune.worker.closing import answer, give_up, hand_back
 from magicrune.worker.keeper import Keeper
 from magicrune.worker.settle import Action, Case, End, settle
@@ -31,26 +29,12 @@ _TEST_STEP_MS = 10
 Ended = tuple[End, "SpellResult | None", MagicRuneError | None]
 
 
-def fresh_claim(desk: Desk, request: SpellRequest, found: Claim | None) -> Claim:
-    """Ours, in the place of the one that was `found`; not written yet."""
-    return Claim(
-        state="running",
-        token=secrets.token_hex(8),
-        worker=desk.worker,
-        run_id=run_id(request),
-        attempt=found.attempt + 1 if found else 1,
-        networked=bool(request.allow_net),
-        repeatable=request.repeatable,
-        revision=found.revision if found else 0,
-    )
-
-
 async def attempt(
     desk: Desk, msg: Msg, request: SpellRequest, key: str, found: Claim | None, why: str
 ) -> None:
     """Claims the request, runs it and brings it to its end. Raises ClaimLost where another
     worker claimed it first: then nothing was run."""
-    claim = await desk.insist(key, fresh_claim(desk, request, found))
+    claim = await desk.insist(key, fresh_claim(desk.worker, request, found))
     desk.note(Action.RUN.value, run_id=claim.run_id, reason=why)
     desk.running.add(key)
     cancellation = Cancellation()
@@ -63,8 +47,10 @@ async def attempt(
     except ClaimLost:
         desk.note("abandon", run_id=claim.run_id, reason="another worker took it over meanwhile")
     finally:
-        await keeper.stop()
-        desk.running.discard(key)
+        try:
+            await keeper.stop()
+        finally:
+            desk.running.discard(key)
 
 
 async def _until_ended(

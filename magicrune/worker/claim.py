@@ -10,15 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from magicrune.errors import MagicRuneError
+from magicrune.request import run_id
 from magicrune.worker.wire import LAST_SEQUENCE, NO_MESSAGE, WRONG_LAST_SEQUENCE
 
 if TYPE_CHECKING:
     from nats.js import JetStreamContext
+
+    from magicrune.request import SpellRequest
 
 State = Literal["running", "released", "committed"]
 
@@ -58,6 +62,20 @@ class Claim:
     document: bytes = b""
     """The answer, once committed."""
     revision: int = 0
+
+
+def fresh_claim(worker: str, request: SpellRequest, found: Claim | None) -> Claim:
+    """Of `worker`, in the place of the one that was `found`; not written yet."""
+    return Claim(
+        state="running",
+        token=secrets.token_hex(8),
+        worker=worker,
+        run_id=run_id(request),
+        attempt=found.attempt + 1 if found else 1,
+        networked=bool(request.allow_net),
+        repeatable=request.repeatable,
+        revision=found.revision if found else 0,
+    )
 
 
 _HEAD = (

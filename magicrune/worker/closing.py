@@ -13,7 +13,9 @@ from magicrune.errors import (
     TooManyAttempts,
     Unexpected,
 )
-from magicrune.worker.settle import RETRY_S, Action, Settlement
+from magicrune.request import parse_request, request_sha256
+from magicrune.worker.claim import ClaimDamaged, fresh_claim
+from magicrune.worker.settle import BUSY_S, RETRY_S, Action, Settlement
 from magicrune.worker.wire import (
     CUT,
     KIND,
@@ -48,12 +50,42 @@ async def guarded(desk: Desk, msg: Msg, work: Awaitable[None]) -> None:
         if msg.metadata.num_delivered < desk.settings.max_deliver:
             await hand_back(msg, RETRY_S)
         else:
-            await guarded(desk, msg, _set_aside(desk, msg, defect))
+            await _end_defective(desk, msg, defect)
 
 
-async def _set_aside(desk: Desk, msg: Msg, error: MagicRuneError) -> None:
-    await _bury(desk, msg, error, None)
-    await msg.term()
+async def _end_defective(desk: Desk, msg: Msg, defect: MagicRuneError) -> None:
+    """What cannot be ended even so stays in the queue: it has no answer yet."""
+    try:
+        await _set_aside(desk, msg, defect)
+    except Exception as error:  # noqa: BLE001
+        reason = f"{type(error).__name__}: {error}"[:300]
+        desk.note("postponed", level="error", reason=reason)
+        await hand_back(msg, RETRY_S)
+
+
+async def _set_aside(desk: Desk, msg: Msg, defect: MagicRuneError) -> None:
+    """A request is answered with the defect; what is none is only put aside."""
+    try:
+        request = parse_request(msg.data)
+    except RequestInvalid:
+        await _bury(desk, msg, defect, None)
+        await msg.term()
+        return
+    key = request_sha256(request)
+    claim = fresh_claim(desk.worker, request, None)
+    try:
+        claim = await desk.claims.read(key) or claim
+    except ClaimDamaged as damaged:
+        claim = replace(claim, revision=damaged.revision)
+    if claim.state == "committed":  # not `tell`: its ack may be what fails
+        await desk.answers.tell(claim)
+        await msg.term()
+    elif claim.state == "running" and (claim.worker != desk.worker or key in desk.running):
+        await hand_back(msg, BUSY_S)  # it is answered by whoever runs it
+    else:
+        step = Settlement(Action.DEAD, "a defect of ours")
+        desk.note(step.action.value, run_id=claim.run_id, reason=str(defect), level="error")
+        await give_up(desk, msg, key, step, claim, defect)
 
 
 async def answer(

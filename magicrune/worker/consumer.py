@@ -89,13 +89,21 @@ class Worker:
                 with ThreadPoolExecutor(self._concurrency, "job") as pool:
                     await self._serve_queue(self._client, pool)
         finally:
-            self._log.clear()
-            self._tracer.close()
+            try:
+                self._say_last()
+            finally:
+                if server:
+                    server.shutdown()
+                if self._client:
+                    await self._client.close()
+
+    def _say_last(self) -> None:
+        self._log.clear()
+        self._tracer.close()
+        try:
             self.metrics.write()
-            if server:
-                server.shutdown()
-            if self._client:
-                await self._client.close()
+        except OutputFailed as error:  # how the worker ended must be told all the same
+            self._log("metrics", level="error", reason=str(error)[:300])
 
     async def _serve_queue(self, client: Client, pool: ThreadPoolExecutor) -> None:
         settings = self._settings
@@ -135,6 +143,7 @@ class Worker:
             spawn=self._beside,
             max_payload=lambda: client.max_payload,
             running=self._running,
+            draining=self._draining,
             skip_ack=settings.test_skip_ack,
         )
 
@@ -151,9 +160,10 @@ class Worker:
             ended, stuck = await asyncio.wait(slots, timeout=_SETTLE_S)
             self._log("stopped", handed_back=len(late))
             if stuck:  # an engine does not answer: its job ends with this process
-                self._tracer.close()
-                self.metrics.write()
-                os._exit(0)
+                try:
+                    self._say_last()
+                finally:
+                    os._exit(0)
         if self._closing:
             await asyncio.wait(self._closing, timeout=_SETTLE_S)
         for slot in ended:
@@ -178,6 +188,9 @@ class Worker:
                 raise
             except (TimeoutError, Error, OSError):
                 continue
+            except Exception as error:  # noqa: BLE001  a defect must not end the watch
+                reason = f"{type(error).__name__}: {error}"[:300]
+                self._log("policy not compared", level="error", reason=reason)
 
     async def _slot(self, desk: Desk, pull: JetStreamContext.PullSubscription) -> None:
         """One request at a time; the next is asked for when the last is settled."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from magicrune.errors import RequestInvalid
 from magicrune.request import parse_request, request_sha256, run_id
-from magicrune.worker.attempt import PULSES, attempt, fresh_claim
-from magicrune.worker.claim import Claim, ClaimDamaged, ClaimLost
+from magicrune.worker.attempt import PULSES, attempt
+from magicrune.worker.claim import Claim, ClaimDamaged, ClaimLost, fresh_claim
 from magicrune.worker.closing import give_up, guarded, hand_back, refuse, tell
 from magicrune.worker.settle import Action, Case, Settlement, settle
 
@@ -48,13 +48,19 @@ async def _serve(desk: Desk, msg: Msg, request: SpellRequest) -> None:
             if step.action is Action.WATCH and claim is not None:
                 desk.note(step.action.value, run_id=claim.run_id, reason=step.reason)
                 silent, watched = await _watch(desk, msg, key, claim), claim.revision
-                continue
+                if silent is not None:
+                    continue
+                step = Settlement(Action.LATER, "the worker stops")
             await _take(desk, msg, request, key, step, claim)
         except ClaimLost:
             silent, look = None, True  # somebody was faster: look again
             continue
         except ClaimDamaged as error:
-            await _give_up_damaged(desk, msg, request, key, error)
+            try:
+                await _give_up_damaged(desk, msg, request, key, error)
+            except (ClaimLost, ClaimDamaged):
+                silent, look = None, True
+                continue
         return
 
 
@@ -70,26 +76,36 @@ async def _take(
     elif step.action is Action.LATER:
         await hand_back(msg, step.delay)
     else:
-        await give_up(desk, msg, key, step, claim or fresh_claim(desk, request, None), None)
+        await give_up(desk, msg, key, step, claim or fresh_claim(desk.worker, request, None), None)
 
 
 async def _give_up_damaged(
     desk: Desk, msg: Msg, request: SpellRequest, key: str, error: ClaimDamaged
 ) -> None:
-    blank = replace(fresh_claim(desk, request, None), revision=error.revision)
+    blank = replace(fresh_claim(desk.worker, request, None), revision=error.revision)
     step = Settlement(Action.DEAD, "its claim is damaged")
     desk.note("dead", run_id=blank.run_id, reason=str(error), level="error")
     await give_up(desk, msg, key, step, blank, error)
 
 
-async def _watch(desk: Desk, msg: Msg, key: str, claim: Claim) -> bool:
-    """Whether the holder of `claim` did nothing for a lease. By our own clock alone: those
-    of two machines are not compared."""
+async def _watch(desk: Desk, msg: Msg, key: str, claim: Claim) -> bool | None:
+    """Whether the holder of `claim` did nothing for a lease; None where this worker stops
+    meanwhile. By our own clock alone: those of two machines are not compared."""
     pause = desk.settings.ack_wait / PULSES
     for _ in range(PULSES + 1):
         await msg.in_progress()
-        await asyncio.sleep(pause)
+        if await _drained(desk, pause):
+            return None
         now = await desk.claims.read(key)
         if now is None or now.revision != claim.revision:
             return False
+    return True
+
+
+async def _drained(desk: Desk, seconds: float) -> bool:
+    """Waits so long; True as soon as the worker stops."""
+    try:
+        await asyncio.wait_for(desk.draining.wait(), seconds)
+    except TimeoutError:
+        return False
     return True

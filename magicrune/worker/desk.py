@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -42,6 +43,8 @@ class Desk:
     max_payload: Callable[[], int]
     """Bytes of a message, as the server that we are connected to says."""
     running: set[str]
+    draining: asyncio.Event
+    """Set when no further request is begun."""
     skip_ack: bool = False
     cancellations: set[Cancellation] = field(default_factory=set)
     stopped: bool = False

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from magicrune.worker.claim import Claim, ClaimLost, Claims
+from magicrune.worker.claim import Claim, ClaimDamaged, ClaimLost, Claims
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
@@ -25,7 +25,7 @@ class Keeper:
         pause: float,
         on_lost: Callable[[], None],
     ) -> None:
-        """`on_lost` is called once, when another worker has the claim."""
+        """`on_lost` is called once, when the claim is no longer ours."""
         self._claims = claims
         self._key = key
         self._claim = claim
@@ -36,7 +36,7 @@ class Keeper:
         self._beating: asyncio.Task[None] | None = None
         self._stopped = False
         self.lost = False
-        """Whether another worker has the claim now."""
+        """Whether another worker has the claim now, or something that is no claim is there."""
         self._wait()
 
     async def stop(self) -> Claim:
@@ -61,7 +61,7 @@ class Keeper:
         try:
             await self._msg.in_progress()
             self._claim = await self._claims.write(self._key, self._claim)
-        except ClaimLost:
+        except (ClaimLost, ClaimDamaged):
             self.lost = True
             self._on_lost()
             return
