@@ -90,28 +90,32 @@ async def _publish(
     publisher = await Publisher.connected(settings)
     progress = Progress()
     worst = 0
+    untold: list[str] = []
     try:
-        names = []
-        telling = wait is None and not attach
         for request, data in requests:
             try:
-                names.append(await publisher.publish(request, data))
+                name = await publisher.publish(request, data)
             except DuplicateRequest:
                 if not attach:
                     raise
-                names.append(run_id(request))
-            if telling:  # at once: the next one may fail
-                write_stdout(json.dumps({"run_id": names[-1], "queued": True}).encode() + b"\n")
-        for place, name in enumerate(() if telling else names, 1):
+                name = run_id(request)
+            if wait is None and not attach:  # at once: the next one may fail
+                write_stdout(json.dumps({"run_id": name, "queued": True}).encode() + b"\n")
+            else:
+                untold.append(name)
+        for place in range(1, (number := len(untold)) + 1):
 
-            def look(left: float, what: str = f"{name} ({place} of {len(names)})") -> None:
+            def look(left: float, what: str = f"{untold[0]} ({place} of {number})") -> None:
                 progress.show(f"waiting for {what}, {left:.0f} s more")
 
-            answer = await publisher.answer(name, 60.0 if wait is None else wait, look)
+            answer = await publisher.answer(untold[0], 60.0 if wait is None else wait, look)
             progress.clear()
             worst = max(worst, _print_answer(answer))
+            del untold[0]
     finally:
         progress.clear()
+        for name in untold:  # else nobody could ask for them
+            click.echo(f"magicrune: queued, but no answer printed: {name}", err=True)
         await publisher.close()
     return worst
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from magicrune.errors import QueueMismatch
@@ -17,6 +18,8 @@ _RESULT_AGE_S = 7 * 86_400.0
 _DEAD_AGE_S = 30 * 86_400.0
 _DEAD_BYTES = 256 << 20
 _NOT_NOW = 503
+_CONSUMER_EXISTS = 10148
+"""JetStream's error code where a consumer is to be created that is there, and differs."""
 _STREAM_KEYS = (
     "subjects",
     "retention",
@@ -187,8 +190,10 @@ async def _settle_consumer(
     try:
         found = (await js.consumer_info(settings.stream, settings.durable)).config
     except NotFoundError:
-        await _add_consumer(js, settings, wanted)
-        return
+        if await _create_consumer(js, settings, wanted):
+            return
+        # Another worker was faster: its policy may be another one.
+        found = (await js.consumer_info(settings.stream, settings.durable)).config
     differences = _differences(wanted, found, _CONSUMER_KEYS)
     if not differences:
         return
@@ -202,14 +207,21 @@ async def _settle_consumer(
         ) from error
 
 
-async def _add_consumer(
+async def _create_consumer(
     js: JetStreamContext, settings: WorkerSettings, wanted: ConsumerConfig
-) -> None:
+) -> bool:
+    """False where another one is there by now. The client's `add_consumer` would change it;
+    so does a server before 2.10, which does not know the action."""
     from nats.js.errors import APIError
 
+    asked = {"stream_name": settings.stream, "config": wanted.as_dict(), "action": "create"}
+    subject = f"$JS.API.CONSUMER.DURABLE.CREATE.{settings.stream}.{settings.durable}"
     try:
-        await js.add_consumer(settings.stream, wanted)
+        await js._api_request(subject, json.dumps(asked).encode(), timeout=settings.publish_timeout)
+        return True
     except APIError as error:
+        if error.err_code == _CONSUMER_EXISTS:
+            return False
         where = f"consumer {settings.durable} ({settings.subject})"
         raise _not_made(error, where, "one NATS_DURABLE for each NATS_REQ_SUBJ") from error
 

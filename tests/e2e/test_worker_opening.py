@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from magicrune.worker.settings import WorkerSettings
+from magicrune.worker.topology import settle_topology
 from tests.nats_server import NatsServer, free_port
 from tests.queue_bench import Bench, document, name_of
 
@@ -58,6 +62,19 @@ def test_without_the_comparison_it_hangs_on_who_takes_it(bench: Bench) -> None:
     bench.publish(*requests)
     bench.settled(requests)
     assert len({answer["policy_sha256"] for _, answer in bench.answers()}) == 2
+
+
+def test_two_policies_that_make_one_queue_at_the_same_time(bench: Bench) -> None:
+    async def both(_: Any, js: Any) -> list[Any]:
+        await settle_topology(js, WorkerSettings(), migrate=False)
+        made = (
+            settle_topology(js, WorkerSettings(), migrate=False, policy_sha256=each * 64)
+            for each in "ab"
+        )
+        return await asyncio.gather(*made, return_exceptions=True)
+
+    first, second = bench.talk(both)
+    assert sorted(type(each).__name__ for each in (first, second)) == ["NoneType", "QueueMismatch"]
 
 
 def test_two_queues_have_a_policy_each(bench: Bench) -> None:
