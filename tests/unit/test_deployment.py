@@ -11,12 +11,13 @@ import pytest
 import yaml
 
 from magicrune.cli_worker import consume_command
-from magicrune.worker.consumer import Worker
+from magicrune.worker.consumer import _SETTLE_S, Worker
 from magicrune.worker.settings import WorkerSettings, table
 from tests.kubernetes_shape import insecurities, misfits
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
+DRAIN_S = WorkerSettings().grace + 2 * _SETTLE_S
 KNOWN = {name for name, _, _ in table()} | {"MAGICRUNE_HOME", "MAGICRUNE_POLICY"}
 
 
@@ -112,7 +113,7 @@ def test_a_pod_that_breaks_it_is_seen(path: str, value: Any, said: str) -> None:
 
 
 def test_the_pod_drains_in_time() -> None:
-    assert pod_spec()["terminationGracePeriodSeconds"] > WorkerSettings().grace + 10
+    assert pod_spec()["terminationGracePeriodSeconds"] > DRAIN_S
 
 
 def test_the_container_is_told_what_the_worker_understands() -> None:
@@ -175,7 +176,7 @@ def test_compose_names_what_is_there() -> None:
     worker = services["worker"]
     assert (ROOT / worker["build"]["dockerfile"]).is_file()
     assert set(worker["environment"]) <= KNOWN
-    assert float(worker["stop_grace_period"].removesuffix("s")) > WorkerSettings().grace + 10
+    assert float(worker["stop_grace_period"].removesuffix("s")) > DRAIN_S
 
 
 def test_the_image_starts_a_worker_with_health() -> None:
