@@ -173,7 +173,9 @@ def _answer(wish: _Wish, sink: Sink) -> int:
         return 0
     for reason in choice.passed_over:
         print(f"magicrune: not used: {reason}", file=sys.stderr, flush=True)
-    result = _execute(wish, request, policy, choice)
+    result = magicrune.pipeline.execute_here(
+        request, policy, choice, seed=wish.seed, timeout_sec=wish.timeout
+    )
     return _tell(result, wish, sink)
 
 
@@ -199,26 +201,6 @@ def _load(wish: _Wish) -> tuple[SpellRequest, Policy, Choice]:
         oci_runtime=policy.runtime.oci_runtime,
     )
     return request, policy, choice
-
-
-def _execute(wish: _Wish, request: SpellRequest, policy: Policy, choice: Choice) -> SpellResult:
-    from magicrune.ledger import Ledger
-    from magicrune.locations import state_dir
-    from magicrune.pipeline import execute
-    from magicrune.quarantine import Quarantine
-
-    state = state_dir()
-    with Ledger(state / "ledger.sqlite3") as ledger:
-        return execute(
-            request,
-            policy,
-            choice.backend,
-            ledger=ledger,
-            quarantine=Quarantine(state / "quarantine"),
-            seed=wish.seed,
-            timeout_sec=wish.timeout,
-            passed_over=choice.passed_over,
-        )
 
 
 def _tell(result: SpellResult, wish: _Wish, sink: Sink) -> int:

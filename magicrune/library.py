@@ -44,11 +44,8 @@ def run(
     says how, `hint` what to do.
     """
     from magicrune.backends.select import choose
-    from magicrune.ledger import Ledger
-    from magicrune.locations import state_dir
-    from magicrune.pipeline import execute, needs_network
+    from magicrune.pipeline import execute_here, needs_network
     from magicrune.policy import load_policy, wanted_policy
-    from magicrune.quarantine import Quarantine
 
     asked = _read(request, strict)
     _check_timeout(timeout_sec)
@@ -61,19 +58,9 @@ def run(
         network=network,
         oci_runtime=rules.runtime.oci_runtime,
     )
-    state = state_dir()
-    with Ledger(state / "ledger.sqlite3") as ledger:
-        return execute(
-            asked,
-            rules,
-            choice.backend,
-            ledger=ledger,
-            quarantine=Quarantine(state / "quarantine"),
-            seed=seed,
-            timeout_sec=timeout_sec,
-            passed_over=choice.passed_over,
-            cancellation=cancellation,
-        )
+    return execute_here(
+        asked, rules, choice, seed=seed, timeout_sec=timeout_sec, cancellation=cancellation
+    )
 
 
 def artifacts(result: Result) -> dict[str, bytes]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from magicrune.admission import admit
 from magicrune.errors import MagicRuneError, PolicyViolation, RunInterrupted, Unexpected, translate
 from magicrune.grade import EXIT_CODES, grade
+from magicrune.locations import state_dir
 from magicrune.request import request_sha256, run_id
 from magicrune.result import Provenance, build_result, refusal_result, to_json
 from magicrune.spec import plan
@@ -17,6 +18,7 @@ from magicrune.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from magicrune.backends.base import Backend
+    from magicrune.backends.select import Choice
     from magicrune.cancellation import Cancellation
     from magicrune.ledger import Ledger
     from magicrune.observation import Observation
@@ -74,6 +76,37 @@ def execute(  # noqa: PLR0913 - each is a part of the story
         )
         _put_away(result, observation, attempt, ledger, quarantine)
     return result
+
+
+def execute_here(
+    request: SpellRequest,
+    policy: Policy,
+    choice: Choice,
+    *,
+    seed: int | None = None,
+    timeout_sec: int | None = None,
+    cancellation: Cancellation | None = None,
+) -> SpellResult:
+    """`execute` in the sandbox of `choice`, with the ledger and the quarantine of this user.
+
+    Raises as `execute` does, and LedgerFailed where the ledger cannot be opened.
+    """
+    from magicrune.ledger import Ledger
+    from magicrune.quarantine import Quarantine
+
+    state = state_dir()
+    with Ledger(state / "ledger.sqlite3") as ledger:
+        return execute(
+            request,
+            policy,
+            choice.backend,
+            ledger=ledger,
+            quarantine=Quarantine(state / "quarantine"),
+            seed=seed,
+            timeout_sec=timeout_sec,
+            passed_over=choice.passed_over,
+            cancellation=cancellation,
+        )
 
 
 def rehearse(

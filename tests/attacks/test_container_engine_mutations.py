@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -117,6 +118,18 @@ PODMAN: list[tuple[str, Change]] = [
 ]
 
 
+def leave_out(engine: ModuleType, change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From what `engine` is told of each container."""
+    write_create = engine.write_create
+
+    def mutated(*args: Any, **options: Any) -> Body:
+        body: Body = write_create(*args, **options)
+        change(body)
+        return body
+
+    monkeypatch.setattr(engine, "write_create", mutated)
+
+
 def refused(lane: str, control: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what `monkeypatch` changed; the run without it was the control."""
     backend = container_backend(lane, monkeypatch)
@@ -137,14 +150,7 @@ def test_nothing_is_missed_where_nothing_is_left_out(
 def test_what_docker_is_not_told(
     lane: str, control: str, change: Change, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_create = docker_engine.write_create
-
-    def mutated(*args: Any, **options: Any) -> Body:
-        body = write_create(*args, **options)
-        change(body)
-        return body
-
-    monkeypatch.setattr(docker_engine, "write_create", mutated)
+    leave_out(docker_engine, change, monkeypatch)
     refused(lane, control, monkeypatch)
 
 
@@ -153,14 +159,7 @@ def test_what_docker_is_not_told(
 def test_what_podman_is_not_told(
     lane: str, control: str, change: Change, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_create = podman_engine.write_create
-
-    def mutated(*args: Any, **options: Any) -> Body:
-        body = write_create(*args, **options)
-        change(body)
-        return body
-
-    monkeypatch.setattr(podman_engine, "write_create", mutated)
+    leave_out(podman_engine, change, monkeypatch)
     refused(lane, control, monkeypatch)
 
 
